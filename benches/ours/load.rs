@@ -1,0 +1,5 @@
+//! The load suite.
+
+pub fn run(_arguments: &[String]) {
+    todo!()
+}

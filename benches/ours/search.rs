@@ -1,0 +1,5 @@
+//! The search suite.
+
+pub fn run(_arguments: &[String]) {
+    todo!()
+}

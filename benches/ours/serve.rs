@@ -1,0 +1,5 @@
+//! The serve suite.
+
+pub fn run(_arguments: &[String]) {
+    todo!()
+}

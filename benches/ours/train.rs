@@ -1,0 +1,5 @@
+//! The train suite.
+
+pub fn run(_arguments: &[String]) {
+    todo!()
+}

@@ -1,0 +1,5 @@
+//! The tsne suite.
+
+pub fn run(_arguments: &[String]) {
+    todo!()
+}

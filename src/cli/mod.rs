@@ -1,0 +1,47 @@
+//! The command line: one file per command, each thin.
+
+use clap::{Parser, Subcommand};
+
+use crate::config::CommonArguments;
+
+mod fetch;
+mod serve;
+mod train;
+mod words;
+
+/// One binary that serves, trains, tunes, evaluates, explains and shares four small deep-learning systems.
+#[derive(Debug, Parser)]
+#[command(name = "torchboard", version, propagate_version = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the dashboard and the JSON API
+    Serve(serve::ServeArguments),
+    /// Train a system in the terminal
+    Train(train::TrainArguments),
+    /// Ask word vectors, import them, evaluate them
+    Words(words::WordsArguments),
+    /// Bring a data set from its publisher
+    Fetch(fetch::FetchArguments),
+}
+
+/// Runs the command that the process was started with.
+///
+/// # Errors
+/// Whatever the command says went wrong; `main` prints it with its causes.
+pub fn run() -> anyhow::Result<std::process::ExitCode> {
+    let arguments = Arguments::parse();
+    let settings = arguments.common.resolve()?;
+    match arguments.command {
+        Command::Serve(command) => command.run(&settings),
+        Command::Train(command) => command.run(&settings),
+        Command::Words(command) => command.run(&settings),
+        Command::Fetch(command) => command.run(&settings),
+    }
+}

@@ -1,0 +1,1 @@
+//! What can be fetched from its publisher, and fetching it: resumable, checksummed, atomic.

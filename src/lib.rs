@@ -1,0 +1,24 @@
+//! Torchboard: one binary that serves, trains, tunes, evaluates, explains and shares four small deep-learning systems.
+//!
+//! Imports run downward; `tests/integration/architecture.rs` reads the sources and holds it:
+//!
+//! | module | what it is | may import |
+//! |---|---|---|
+//! | [`cli`] | one file per command, thin | everything |
+//! | [`web`] | pages and JSON API; the only one that names axum and askama | everything below |
+//! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
+//! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
+//! | [`figure`] | typed numbers with five faces; the only one that names plotters | |
+//! | [`data`] | what can be fetched, and fetching it | |
+//! | [`models`] | networks and the device they run on; names tch | |
+//! | [`config`], [`error`] | settings; the application's error | |
+
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod figure;
+pub mod models;
+pub mod project;
+pub mod web;
+pub mod words;

@@ -1,0 +1,1 @@
+//! t-distributed stochastic neighbour embedding. van der Maaten and Hinton 2008.

@@ -1,0 +1,1 @@
+//! Analogy accuracy by section, counted as gensim's `evaluate_word_analogies` does.

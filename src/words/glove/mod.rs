@@ -1,0 +1,1 @@
+//! Training GloVe vectors. Pennington et al. 2014.

@@ -1,0 +1,1 @@
+//! The one audited place that maps files into memory.

@@ -1,0 +1,13 @@
+//! The one integration binary: each test binary links libtorch again.
+
+mod architecture;
+mod browser;
+mod command_line;
+mod fetch;
+mod glove;
+mod project;
+mod service;
+mod support;
+mod words_api;
+mod words_files;
+mod words_parity;
