@@ -9,11 +9,11 @@ pub mod format;
 pub mod glove;
 mod library;
 mod mapped;
-mod quantise;
+pub mod quantise;
 pub mod search;
 mod set;
 
 pub use library::{Library, SetInfo};
 pub use quantise::QuantisedRows;
-pub use search::Neighbor;
+pub use search::{Neighbor, Query, Rows};
 pub use set::VectorSet;

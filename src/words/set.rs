@@ -1,6 +1,6 @@
 //! One set of word vectors, memory-mapped.
 
-use super::quantise::QuantisedRows;
+use super::{quantise::QuantisedRows, search::Rows};
 
 /// Words and their vectors, most frequent first, in one memory-mapped image shared between processes.
 #[derive(Debug)]
@@ -52,6 +52,12 @@ impl VectorSet {
     /// All rows, quantised for the first pass of a search.
     #[must_use]
     pub fn quantised(&self) -> QuantisedRows<'_> {
+        todo!()
+    }
+
+    /// The whole set as a search sees it; row `i` of it is [`Self::row`] of `i`.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
         todo!()
     }
 
