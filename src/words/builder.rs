@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     image::{ALIGNMENT, BLOCK, Extent, Header, MAGIC, Metadata, PAGE, SECTIONS, Section, Skipped, VERSION},
-    quantise::{RowBound, append_row, code_bytes, quantise},
+    quantise::{BLOCK_ROWS, RowBound, codes_length, quantise},
 };
 
 /// Takes rows in the order of their indices and leaves an image in `out`.
@@ -21,6 +21,8 @@ pub struct ImageBuilder<W: Write + Seek> {
     norms: Vec<f32>,
     bounds: Vec<RowBound>,
     codes: Vec<u8>,
+    /// Values of the last rows, which are not quantised yet: [`BATCH_ROWS`] at most.
+    pending: Vec<f32>,
     seen: HashTable<(u64, u32)>,
     skipped: Skipped,
 }
@@ -38,6 +40,7 @@ impl<W: Write + Seek> ImageBuilder<W> {
             norms: Vec::new(),
             bounds: Vec::new(),
             codes: Vec::new(),
+            pending: Vec::with_capacity(BATCH_ROWS * dimension),
             seen: HashTable::new(),
             skipped: Skipped::default(),
         })
@@ -50,16 +53,18 @@ impl<W: Write + Seek> ImageBuilder<W> {
 
     /// Appends `rows`; a word that came before is left out and counted.
     pub fn append(&mut self, rows: &RowBatch) -> Result<()> {
-        let width = code_bytes(self.dimension);
         let mut start = 0;
         for (row, &end) in rows.word_ends.iter().enumerate() {
             let word = &rows.words[start..end];
             start = end;
             if self.remember(word) {
-                self.out.write_all(bytemuck::cast_slice(&rows.values[row * self.dimension..][..self.dimension]))?;
+                let values = &rows.values[row * self.dimension..][..self.dimension];
+                self.out.write_all(bytemuck::cast_slice(values))?;
                 self.norms.push(rows.norms[row]);
-                self.bounds.push(rows.bounds[row]);
-                append_row(&mut self.codes, self.bounds.len() - 1, &rows.codes[row * width..][..width]);
+                self.pending.extend_from_slice(values);
+                if self.pending.len() == BATCH_ROWS * self.dimension {
+                    self.quantise_pending();
+                }
             } else {
                 self.skipped.duplicates += 1;
             }
@@ -72,6 +77,7 @@ impl<W: Write + Seek> ImageBuilder<W> {
     /// Writes what follows the matrix, then the header. Returns what was written to, and what was left out.
     pub fn finish(mut self, mut metadata: Metadata) -> Result<(W, Metadata)> {
         ensure!(self.count() > 0, "it holds no vectors");
+        self.quantise_pending();
         metadata.skipped = self.skipped;
         metadata.info.dimension = self.dimension;
         metadata.info.vocabulary = self.count();
@@ -114,6 +120,15 @@ impl<W: Write + Seek> ImageBuilder<W> {
         Ok((out, metadata))
     }
 
+    fn quantise_pending(&mut self) {
+        let rows = self.bounds.len()..self.norms.len();
+        let codes = self.codes.len();
+        self.bounds.resize(rows.end, RowBound::default());
+        self.codes.resize(codes + codes_length(rows.len(), self.dimension), 0);
+        quantise(&self.pending, &self.norms[rows.clone()], self.dimension, &mut self.codes[codes..], &mut self.bounds[rows]);
+        self.pending.clear();
+    }
+
     /// False when the word came before.
     fn remember(&mut self, word: &[u8]) -> bool {
         let hash = xxh3_64(word);
@@ -129,7 +144,10 @@ impl<W: Write + Seek> ImageBuilder<W> {
     }
 }
 
-/// Some rows with all that is computed from them, so that many threads can prepare what one appends.
+/// Rows that are quantised at once: whole blocks, enough of them for all threads.
+const BATCH_ROWS: usize = 128 * BLOCK_ROWS;
+
+/// Some rows with their norms, so that many threads can prepare what one appends.
 #[derive(Debug, Default)]
 pub struct RowBatch {
     dimension: usize,
@@ -137,8 +155,6 @@ pub struct RowBatch {
     word_ends: Vec<usize>,
     values: Vec<f32>,
     norms: Vec<f32>,
-    bounds: Vec<RowBound>,
-    codes: Vec<u8>,
     /// Rows that were left out because their word can't be read.
     pub unreadable_words: u64,
 }
@@ -164,11 +180,7 @@ impl RowBatch {
             self.unreadable_words += 1;
             return Ok(());
         }
-        let row = &self.values[start..];
-        debug_assert_eq!(row.len(), self.dimension);
-        let codes = self.codes.len();
-        self.codes.resize(codes + code_bytes(self.dimension), 0);
-        self.bounds.push(quantise(row, norm, &mut self.codes[codes..]));
+        debug_assert_eq!(self.values.len() - start, self.dimension);
         self.norms.push(norm);
         self.words.extend_from_slice(word);
         self.word_ends.push(self.words.len());

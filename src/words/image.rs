@@ -8,7 +8,7 @@
 //! | matrix | `[count, dimension]` f32, the values of the source file |
 //! | norms | `[count]` f32 |
 //! | bounds | `[count]` [`RowBound`] |
-//! | codes | `[codes_length(count, dimension)]` u8, see [`super::quantise`] |
+//! | codes | see [`super::quantise`] |
 //! | word ends | `[count]` u64: where each word ends among the word bytes |
 //! | word bytes | UTF-8, one after the other |
 //! | order | `[count]` u32: indices sorted by word |
@@ -220,7 +220,7 @@ impl Image {
         self.section(Section::Bounds)
     }
 
-    /// `[codes_length(count, dimension)]`, interleaved.
+    /// `[codes_length(count, dimension)]`.
     pub fn codes(&self) -> &[u8] {
         self.section(Section::Codes)
     }
@@ -256,9 +256,15 @@ fn checked_header(page: &[u8], file_bytes: u64) -> Result<Header> {
     ensure!(header.file_bytes == file_bytes, "it is cut: {file_bytes} bytes of {}", header.file_bytes);
     let (count, dimension) = (header.count, u64::from(header.dimension));
     ensure!(count > 0 && dimension > 0 && u32::try_from(count).is_ok(), "its header makes no sense");
+    for extent in header.sections {
+        let end = extent.offset.checked_add(extent.bytes);
+        ensure!(end.is_some_and(|end| end <= file_bytes), "a section lies outside of it");
+        ensure!(extent.offset >= PAGE as u64 && extent.offset % ALIGNMENT as u64 == 0, "a section is not aligned");
+    }
     let matrix = (count * 4).checked_mul(dimension).context("its header makes no sense")?;
+    // First, since it bounds all the others: a header can't claim more than the file holds.
+    ensure!(header.sections[Section::Matrix as usize].bytes == matrix, "its matrix has the wrong size");
     let expected = [
-        (Section::Matrix, matrix),
         (Section::Norms, count * 4),
         (Section::Bounds, count * size_of::<RowBound>() as u64),
         (Section::Codes, codes_length(count as usize, header.dimension as usize) as u64),
@@ -268,11 +274,6 @@ fn checked_header(page: &[u8], file_bytes: u64) -> Result<Header> {
     ];
     for (section, bytes) in expected {
         ensure!(header.sections[section as usize].bytes == bytes, "its section {section:?} has the wrong size");
-    }
-    for extent in header.sections {
-        let end = extent.offset.checked_add(extent.bytes);
-        ensure!(end.is_some_and(|end| end <= file_bytes), "a section lies outside of it");
-        ensure!(extent.offset >= PAGE as u64 && extent.offset % ALIGNMENT as u64 == 0, "a section is not aligned");
     }
     Ok(header)
 }

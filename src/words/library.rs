@@ -115,6 +115,11 @@ impl Library {
         self.answer(id, state.as_ref())
     }
 
+    /// Waits until every set is ready or has failed.
+    pub fn wait_for_all(&self) {
+        self.wait_at_most(Duration::MAX);
+    }
+
     /// The set with the largest vocabulary, if any set answers.
     #[must_use]
     pub fn preferred(&self) -> Option<Arc<VectorSet>> {
