@@ -90,7 +90,7 @@ pub struct Skipped {
 
 pub(super) const MAGIC: [u8; 8] = *b"TBWORDS\0";
 /// Raised whenever the layout or the meaning of a section changes, the quantised codes included.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 pub(super) const PAGE: usize = 4096;
 pub(super) const ALIGNMENT: usize = 64;
 /// Bytes under one checksum: fits the second-level cache, so that what was read is hashed from there.

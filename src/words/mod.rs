@@ -13,7 +13,7 @@ mod image;
 pub mod import;
 mod library;
 mod mapped;
-pub mod quantise;
+mod quantise;
 pub mod search;
 mod set;
 mod spelling;

@@ -5,13 +5,17 @@
 //! beyond eight dimensions. Within a block, byte `64 g + 4 r + j` holds dimensions `8 g + j` (low nibble) and `8 g + 4 + j`
 //! (high nibble) of row `r`. A nibble `c` stands for `(c - 8) * scale`.
 
-use rayon::prelude::*;
-
 /// Rows that are interleaved with one another.
 pub const BLOCK_ROWS: usize = 16;
 
 /// Dimensions that share a 64-byte line of a block.
 pub const GROUP_DIMENSIONS: usize = 8;
+
+/// Bytes of one row's group.
+pub const PART_BYTES: usize = GROUP_DIMENSIONS / 2;
+
+/// Bytes of one group of a whole block.
+pub const LINE_BYTES: usize = BLOCK_ROWS * PART_BYTES;
 
 /// The code of the value zero.
 pub const ZERO_CODE: u8 = 8;
@@ -38,28 +42,20 @@ pub struct RowBound {
     pub error: f32,
 }
 
-/// Quantises `values / norms` row by row, in parallel.
-///
-/// `values`: `[rows, dimension]`; `norms`: `[rows]`; `codes`: `[codes_length(rows, dimension)]`; `bounds`: `[rows]`. A large matrix may be
-/// quantised in pieces, as long as every piece but the last has a multiple of [`BLOCK_ROWS`] rows. A zero row decodes to
-/// zero without error.
+/// Quantises `row / norm` into `codes` (`[code_bytes(row.len())]`), not yet interleaved. A zero row decodes to zero without error.
 ///
 /// # Panics
-/// When the lengths don't fit one another.
-pub fn quantise(values: &[f32], norms: &[f32], dimension: usize, codes: &mut [u8], bounds: &mut [RowBound]) {
-    assert_eq!(values.len(), norms.len() * dimension, "values are [rows, dimension]");
-    assert_eq!(codes.len(), codes_length(norms.len(), dimension), "codes are packed by blocks");
-    assert_eq!(bounds.len(), norms.len(), "one bound per row");
-    if norms.is_empty() {
-        return;
+/// When `codes` has another length.
+pub fn quantise(row: &[f32], norm: f32, codes: &mut [u8]) -> RowBound {
+    assert_eq!(codes.len(), code_bytes(row.len()), "codes of one row");
+    codes.fill(ZERO_CODE | ZERO_CODE << 4);
+    if norm == 0.0 {
+        return RowBound { scale: 0.0, error: 0.0 };
     }
-    codes
-        .par_chunks_mut(BLOCK_ROWS * code_bytes(dimension))
-        .zip(bounds.par_chunks_mut(BLOCK_ROWS))
-        .zip(norms.par_chunks(BLOCK_ROWS).zip(values.par_chunks(BLOCK_ROWS * dimension)))
-        .for_each(|((codes, bounds), (norms, values))| {
-            pulp::Arch::new().dispatch(|| quantise_block(values, norms, dimension, codes, bounds));
-        });
+    if !ORDINARY_NORMS.contains(&norm) {
+        return RowBound { scale: 0.0, error: f32::INFINITY };
+    }
+    pulp::Arch::new().dispatch(|| quantise_unit(row, norm, codes))
 }
 
 /// Bytes of codes for one row of `dimension` values.
@@ -74,54 +70,57 @@ pub const fn codes_length(rows: usize, dimension: usize) -> usize {
     rows.div_ceil(BLOCK_ROWS) * BLOCK_ROWS * code_bytes(dimension)
 }
 
-/// Inlined into its dispatcher, so that it is compiled once for each instruction set.
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn quantise_block(values: &[f32], norms: &[f32], dimension: usize, codes: &mut [u8], bounds: &mut [RowBound]) {
-    codes.fill(ZERO_CODE | ZERO_CODE << 4);
-    let mut unit = vec![0.0; dimension];
-    let mut steps = vec![0.0; dimension];
-    for (lane, ((row, &norm), bound)) in values.chunks_exact(dimension).zip(norms).zip(bounds).enumerate() {
-        if norm == 0.0 {
-            *bound = RowBound { scale: 0.0, error: 0.0 };
-            continue;
-        }
-        if !ORDINARY_NORMS.contains(&norm) {
-            *bound = RowBound { scale: 0.0, error: f32::INFINITY };
-            continue;
-        }
-        for (unit, &value) in unit.iter_mut().zip(row) {
-            *unit = value / norm;
-        }
-        let scale = best_scale(&unit, &mut steps);
-        round_to_steps(&unit, scale, &mut steps);
-        *bound = RowBound { scale, error: error_norm(row, norm, scale, &steps) };
-        for (j, &step) in steps.iter().enumerate() {
-            let code = (step + f32::from(ZERO_CODE)) as u8;
-            let (group, within) = (j / GROUP_DIMENSIONS, j % GROUP_DIMENSIONS);
-            let byte = &mut codes[group * BLOCK_ROWS * 4 + lane * 4 + within % 4];
-            *byte = if within < 4 { *byte & 0xf0 | code } else { *byte & 0x0f | code << 4 };
-        }
+/// Interleaves the codes of row `index` with those of its block at the end of `codes`; rows come in order.
+///
+/// # Panics
+/// When rows before `index` are missing.
+pub fn append_row(codes: &mut Vec<u8>, index: usize, row: &[u8]) {
+    let block_bytes = BLOCK_ROWS * row.len();
+    let lane = index % BLOCK_ROWS;
+    let start = index / BLOCK_ROWS * block_bytes;
+    if lane == 0 {
+        assert_eq!(codes.len(), start, "rows are appended in order");
+        codes.resize(start + block_bytes, ZERO_CODE | ZERO_CODE << 4);
+    }
+    for (line, part) in codes[start..].chunks_exact_mut(LINE_BYTES).zip(row.chunks_exact(PART_BYTES)) {
+        line[lane * PART_BYTES..][..PART_BYTES].copy_from_slice(part);
     }
 }
 
-/// The step that leaves the least error among some that clip the largest value more and more.
+/// Inlined into its dispatcher, so that it is compiled once for each instruction set; so are the functions below.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn best_scale(unit: &[f32], steps: &mut [f32]) -> f32 {
+fn quantise_unit(row: &[f32], norm: f32, codes: &mut [u8]) -> RowBound {
+    let unit: Vec<f32> = row.iter().map(|&value| value / norm).collect();
+    let mut steps = vec![0.0; row.len()];
+    let scale = best_scale(&unit, &mut steps);
+    for (j, &step) in steps.iter().enumerate() {
+        let code = (step + f32::from(ZERO_CODE)) as u8;
+        let (group, within) = (j / GROUP_DIMENSIONS, j % GROUP_DIMENSIONS);
+        let byte = &mut codes[group * PART_BYTES + within % PART_BYTES];
+        *byte = if within < PART_BYTES { *byte & 0xf0 | code } else { *byte & 0x0f | code << 4 };
+    }
+    RowBound { scale, error: error_norm(row, norm, scale, &steps) }
+}
+
+/// The step size that leaves the least error among some that clip the largest value more and more, and its `steps`.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn best_scale(unit: &[f32], steps: &mut Vec<f32>) -> f32 {
     let extreme = unit.iter().fold(0.0_f32, |extreme, &value| if value.abs() > extreme.abs() { value } else { extreme });
-    let mut best = (f32::NEG_INFINITY, 1.0);
+    let (mut most, mut scale) = (f32::NEG_INFINITY, 1.0);
+    let mut trial = steps.clone();
     for clip in [1.0, 0.93, 0.86, 0.79, 0.72, 0.65, 0.58] {
         // The side of the extreme value gets the longer half of the codes (-8 to 7), by the sign of the scale.
-        let scale = -extreme * clip / 8.0;
-        round_to_steps(unit, scale, steps);
-        let (along, square) = lane_sums(unit, steps);
+        round_to_steps(unit, -extreme * clip / 8.0, &mut trial);
+        let (along, square) = lane_sums(unit, &trial);
         // With its least-squares scale `along / square`, a decoded row leaves |unit|^2 - along^2 / square.
-        if square > 0.0 && along * along / square > best.0 {
-            best = (along * along / square, along / square);
+        if square > 0.0 && along * along / square > most {
+            (most, scale) = (along * along / square, along / square);
+            std::mem::swap(steps, &mut trial);
         }
     }
-    best.1
+    scale
 }
 
 #[inline(always)]
@@ -151,12 +150,20 @@ fn lane_sums(unit: &[f32], steps: &[f32]) -> (f32, f32) {
     (along.iter().sum::<f32>() + tail_along, square.iter().sum::<f32>() + tail_square)
 }
 
-/// Norm of `row / norm - scale * steps` in f64, rounded up to f32.
+/// Norm of `row / norm - scale * steps` in f64, rounded up to f32; infinite where `row / norm` is no unit vector.
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn error_norm(row: &[f32], norm: f32, scale: f32, steps: &[f32]) -> f32 {
     let (norm, scale) = (f64::from(norm), f64::from(scale));
-    let square: f64 = row.iter().zip(steps).map(|(&value, &step)| (f64::from(value) / norm - scale * f64::from(step)).powi(2)).sum();
+    let (mut square, mut length) = (0.0, 0.0);
+    for (&value, &step) in row.iter().zip(steps) {
+        let unit = f64::from(value) / norm;
+        square += (unit - scale * f64::from(step)).powi(2);
+        length += unit * unit;
+    }
+    if (length - 1.0).abs() > 1e-5 {
+        return f32::INFINITY;
+    }
     // One part in a million is above the rounding of this sum and of the conversion.
     (square.sqrt() * (1.0 + 1e-6)) as f32 + f32::MIN_POSITIVE
 }
