@@ -10,6 +10,7 @@ pub mod glove;
 mod library;
 mod mapped;
 mod quantise;
+pub mod report;
 pub mod search;
 mod set;
 
