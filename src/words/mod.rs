@@ -4,17 +4,20 @@
 
 pub mod analogy;
 pub mod bias;
+pub mod compact;
 pub mod evaluate;
 pub mod format;
 pub mod glove;
+pub mod image;
+pub mod import;
 mod library;
 mod mapped;
-mod quantise;
-pub mod report;
+pub mod quantise;
 pub mod search;
 mod set;
 
-pub use library::{Library, SetInfo};
+pub use image::Description;
+pub use library::{DEFAULT, Library, SetInfo};
 pub use quantise::QuantisedRows;
-pub use search::Neighbor;
+pub use search::{Neighbor, Query};
 pub use set::VectorSet;

@@ -1,5 +1,7 @@
 //! Exact cosine nearest neighbours, as fast as memory allows.
 
+use rayon::prelude::*;
+
 use super::VectorSet;
 
 /// One answer of a search.
@@ -24,6 +26,22 @@ pub struct Query {
 
 /// The `k` words nearest to each query by cosine similarity, best first, ties by index: the same as brute force in f32.
 #[must_use]
-pub fn nearest(_set: &VectorSet, _queries: &[Query]) -> Vec<Vec<Neighbor>> {
-    todo!()
+pub fn nearest(set: &VectorSet, queries: &[Query]) -> Vec<Vec<Neighbor>> {
+    queries.iter().map(|query| nearest_by_brute_force(set, query)).collect()
+}
+
+fn nearest_by_brute_force(set: &VectorSet, query: &Query) -> Vec<Neighbor> {
+    let norm = super::image::norm(&query.vector);
+    let mut scored: Vec<Neighbor> = (0..set.len())
+        .into_par_iter()
+        .filter(|index| !query.exclude.contains(index))
+        .map(|index| {
+            let dot: f32 = set.row(index).iter().zip(&query.vector).map(|(a, b)| a * b).sum();
+            let length = set.norm(index) * norm;
+            Neighbor { index, similarity: if length > 0.0 { (dot / length).clamp(-1.0, 1.0) } else { 0.0 } }
+        })
+        .collect();
+    scored.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.index.cmp(&b.index)));
+    scored.truncate(query.k);
+    scored
 }
