@@ -68,8 +68,9 @@ fn open(path: &Path, selection: &Selection, sink: &mut Sink<'_>) -> anyhow::Resu
 
 fn read_zip(file: File, selection: &Selection, sink: &mut Sink<'_>) -> anyhow::Result<()> {
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).context("is no whole zip file")?;
-    let vectors = |name: &&str| [".txt", ".vec", ".bin"].iter().any(|extension| name.ends_with(extension));
-    let names: Vec<String> = archive.file_names().filter(vectors).map(str::to_owned).collect();
+    let is_vectors = |name: &String| [".txt", ".vec", ".bin"].iter().any(|extension| name.ends_with(extension));
+    let names = archive.file_names().map(|name| name.map(|name| name.into_owned())).collect::<Result<Vec<String>, _>>().context("has a member without a readable name")?;
+    let names: Vec<String> = names.into_iter().filter(is_vectors).collect();
     let wanted = |name: &&String| selection.dimension.is_none_or(|dimension| name.contains(&format!(".{dimension}d.")));
     let name = match names.iter().filter(wanted).collect::<Vec<_>>()[..] {
         [only] => only.clone(),

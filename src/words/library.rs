@@ -28,7 +28,7 @@ const IMAGE_EXTENSION: &str = "vectors";
 const VECTOR_FILES: [&str; 6] = [".txt", ".txt.gz", ".vec", ".vec.gz", ".bin", ".bin.gz"];
 
 /// What a list of sets says of one.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct SetInfo {
     /// What the API and the command line call it.
     pub id: String,
