@@ -30,6 +30,17 @@ impl DeviceChoice {
             }
         }
     }
+
+    /// The name of the device that this choice means on this machine: `cpu` or `cuda:N`.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn name(self) -> anyhow::Result<String> {
+        Ok(match self.resolve()? {
+            tch::Device::Cuda(index) => format!("cuda:{index}"),
+            _ => "cpu".to_owned(),
+        })
+    }
 }
 
 /// Why a GPU can't be had when libtorch sees `present` of them, and with its CUDA half loaded or not.

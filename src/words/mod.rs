@@ -4,16 +4,22 @@
 
 pub mod analogy;
 pub mod bias;
+mod builder;
+pub mod compact;
 pub mod evaluate;
 pub mod format;
 pub mod glove;
+mod image;
+pub mod import;
 mod library;
 mod mapped;
 mod quantise;
 pub mod search;
 mod set;
+mod spelling;
 
-pub use library::{Library, SetInfo};
+pub use image::{Origin, Skipped};
+pub use library::{Library, SetState};
 pub use quantise::QuantisedRows;
-pub use search::Neighbor;
-pub use set::VectorSet;
+pub use search::{Neighbor, Query};
+pub use set::{SetInfo, VectorSet};
