@@ -17,6 +17,7 @@ import dependencies
 ROOT = Path(__file__).resolve().parent.parent
 CARGO = os.environ.get("CARGO", "cargo")
 CHECKS = {
+    "scripts": [sys.executable, "-m", "unittest", "discover", "--quiet", "--start-directory", "tools"],
     "formatting": [CARGO, "fmt", "--check"],
     "clippy": [CARGO, "clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings"],
     "rustdoc": [CARGO, "doc", "--release", "--locked", "--no-deps", "--document-private-items"],
