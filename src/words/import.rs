@@ -73,7 +73,10 @@ impl Import {
     /// [`format::FormatError`] when the file can't be used; otherwise what the disk says. Nothing is left behind then.
     pub fn run(&self, folder: &Path) -> Result<Imported> {
         let started = Instant::now();
-        let temporary = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder).with_context(|| format!("can't write to {}", folder.display()))?;
+        let temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .tempfile_in(folder)
+            .with_context(|| format!("can't write to {}", folder.display()))?;
         let (file, path) = temporary.into_parts();
         let (file, metadata) = self.write(file)?;
         // After a power cut the name must not stand for a file that never reached the disk.
@@ -149,7 +152,8 @@ pub(super) const TEMPORARY_PREFIX: &str = ".unfinished-";
 const EXTENSIONS: [&str; 6] = ["txt", "vec", "bin", "gz", "zip", "text"];
 
 /// What the publisher of GloVe's vectors says of them.
-pub const GLOVE_SOURCE: &str = "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
+pub const GLOVE_SOURCE: &str =
+    "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
 /// Its licence.
 pub const GLOVE_LICENCE: &str = "Public Domain Dedication and License 1.0";
 

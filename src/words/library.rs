@@ -131,7 +131,9 @@ impl Library {
     fn answer(&self, id: &str, state: Option<&SetState>) -> AppResult<Arc<VectorSet>> {
         match state {
             Some(SetState::Ready(set)) => Ok(Arc::clone(set)),
-            Some(SetState::Preparing) => Err(AppError::Unavailable(format!("the word vectors “{id}” are being imported; try again in a moment"))),
+            Some(SetState::Preparing) => {
+                Err(AppError::Unavailable(format!("the word vectors “{id}” are being imported; try again in a moment")))
+            }
             Some(SetState::Failed(reason)) => Err(AppError::Unavailable(format!("the word vectors “{id}” can't be used: {reason}"))),
             None => {
                 let known: Vec<String> = self.list().into_iter().map(|info| info.id).collect();
@@ -165,7 +167,12 @@ impl Shared {
             let imported = match &job.import {
                 None => Err(reason),
                 Some(import) => folder.map_or_else(|| import.run_nameless(), |folder| import.run(folder)).map(|imported| {
-                    tracing::info!(id = job.id, words = imported.set.len(), elapsed_ms = imported.elapsed.as_millis() as u64, "imported word vectors");
+                    tracing::info!(
+                        id = job.id,
+                        words = imported.set.len(),
+                        elapsed_ms = imported.elapsed.as_millis() as u64,
+                        "imported word vectors"
+                    );
                     imported.set
                 }),
             };
@@ -214,7 +221,14 @@ fn jobs(folder: &Path, datasets: Option<&Path>) -> Vec<Job> {
             let origin = metadata.origin?;
             let info = metadata.info;
             let file = PathBuf::from(origin.path);
-            let import = Import { file, member_dimension: origin.member_dimension, id: info.id, name: info.name, source: info.source, licence: info.licence };
+            let import = Import {
+                file,
+                member_dimension: origin.member_dimension,
+                id: info.id,
+                name: info.name,
+                source: info.source,
+                licence: info.licence,
+            };
             (import.id == id && import.file.is_file()).then_some(import)
         });
         jobs.insert(id.to_owned(), Job { id: id.to_owned(), image: Some(image), import });
@@ -228,7 +242,11 @@ fn jobs(folder: &Path, datasets: Option<&Path>) -> Vec<Job> {
             continue;
         };
         let image = image_path(folder, &import.id);
-        let job = jobs.entry(import.id.clone()).or_insert_with(|| Job { id: import.id.clone(), image: image.is_file().then_some(image), import: None });
+        let job = jobs.entry(import.id.clone()).or_insert_with(|| Job {
+            id: import.id.clone(),
+            image: image.is_file().then_some(image),
+            import: None,
+        });
         job.import.get_or_insert(import);
     }
     jobs.into_values().collect()

@@ -16,6 +16,7 @@ mod mapped;
 mod quantise;
 pub mod search;
 mod set;
+mod simd;
 mod spelling;
 
 pub use image::{Origin, Skipped};
