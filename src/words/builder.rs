@@ -2,7 +2,7 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use hashbrown::HashTable;
 use rayon::slice::ParallelSliceMut as _;
 use xxhash_rust::xxh3::xxh3_64;
@@ -144,6 +144,23 @@ impl<W: Write + Seek> ImageBuilder<W> {
     }
 }
 
+/// Writes a whole set of `rows` that are in memory already.
+pub fn write_rows<O: Write + Seek, W: AsRef<str>, V: AsRef<[f32]>>(
+    out: O,
+    metadata: Metadata,
+    rows: impl IntoIterator<Item = (W, V)>,
+) -> Result<(O, Metadata)> {
+    let mut rows = rows.into_iter().peekable();
+    let dimension = rows.peek().context("a set needs at least one word")?.1.as_ref().len();
+    let mut builder = ImageBuilder::new(out, dimension)?;
+    for (word, values) in rows {
+        let mut row = RowBatch::new(dimension, 1);
+        row.push(word.as_ref(), values.as_ref()).map_err(|reason| anyhow!("the vector of {:?}: {reason}", word.as_ref()))?;
+        builder.append(&row)?;
+    }
+    builder.finish(metadata)
+}
+
 /// Rows that are quantised at once: whole blocks, enough of them for all threads.
 const BATCH_ROWS: usize = 128 * BLOCK_ROWS;
 
@@ -190,7 +207,7 @@ impl RowBatch {
     /// Adds one row of `dimension` values.
     pub fn push(&mut self, word: &str, values: &[f32]) -> Result<(), String> {
         if values.len() != self.dimension {
-            return Err(format!("the vector of {word:?} has {} values, expected {}", values.len(), self.dimension));
+            return Err(format!("it has {} values, expected {}", values.len(), self.dimension));
         }
         self.push_with(word.as_bytes(), |row| {
             row.extend_from_slice(values);

@@ -34,11 +34,11 @@ pub fn write(set: &VectorSet, info: &SetInfo, limit: usize) -> Vec<u8> {
     out
 }
 
-/// A set in memory from its compact form.
+/// Description and rows of a compact form.
 ///
 /// # Errors
 /// When the bytes are cut, changed, or something else.
-pub fn read(bytes: &[u8]) -> Result<VectorSet> {
+pub fn read(bytes: &[u8]) -> Result<(SetInfo, Vec<Row<'_>>)> {
     ensure!(bytes.starts_with(MAGIC), "these are no compact word vectors");
     let Some((body, checksum)) = bytes.split_last_chunk::<8>() else { bail!("the compact vectors are cut") };
     ensure!(u64::from_le_bytes(*checksum) == xxh3_64(body), "the compact vectors are damaged");
@@ -60,8 +60,11 @@ pub fn read(bytes: &[u8]) -> Result<VectorSet> {
         let scale = f32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]);
         rows.push((word, codes.iter().map(|&code| scale * f32::from(code as i8)).collect::<Vec<f32>>()));
     }
-    VectorSet::from_rows(info, rows)
+    Ok((info, rows))
 }
+
+/// A word and its values.
+pub type Row<'bytes> = (&'bytes str, Vec<f32>);
 
 const MAGIC: &[u8] = b"TBCOMPACT1";
 const CUT: &str = "the compact vectors are cut";

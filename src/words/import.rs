@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     VectorSet,
-    builder::ImageBuilder,
+    builder::{self, ImageBuilder},
     format::{self, Selection},
     image::{Image, Metadata, Origin, Skipped},
     set::SetInfo,
@@ -73,19 +73,25 @@ impl Import {
     /// [`format::FormatError`] when the file can't be used; otherwise what the disk says. Nothing is left behind then.
     pub fn run(&self, folder: &Path) -> Result<Imported> {
         let started = Instant::now();
-        let temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            .tempfile_in(folder)
-            .with_context(|| format!("can't write to {}", folder.display()))?;
-        let (file, path) = temporary.into_parts();
-        let (file, metadata) = self.write(file)?;
-        // After a power cut the name must not stand for a file that never reached the disk.
-        file.sync_all().context("can't write the image to disk")?;
+        let (file, path) = temporary_in(folder)?.into_parts();
+        let (_, metadata) = self.write(file)?;
+        // Not synchronised to disk, which would take most of the time: what a power cut left of an image does not stand up to
+        // its checksums, and is made anew from its source.
         let image = image_path(folder, &self.id);
         path.persist(&image).with_context(|| format!("can't write {}", image.display()))?;
         write_sidecar(folder, &metadata)?;
         let elapsed = started.elapsed();
         Ok(Imported { set: VectorSet::open(&image)?, elapsed })
+    }
+
+    /// The same for a source that will be removed: the image has reached the disk when this returns.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_durable(&self, folder: &Path) -> Result<Imported> {
+        let imported = self.run(folder)?;
+        File::open(image_path(folder, &self.id))?.sync_all().context("can't write the image to disk")?;
+        Ok(imported)
     }
 
     /// The same without a data folder: the image is a nameless temporary file, gone with the process.
@@ -120,6 +126,29 @@ impl Import {
     }
 }
 
+/// Stores a set that does not come from a file of vectors, such as one that was trained here, as an image in `folder`
+/// (`words/` in the data folder), and opens it. `info` gives names; dimension and vocabulary are counted.
+///
+/// # Errors
+/// As [`VectorSet::from_rows`], and what the disk says.
+pub fn store<W: AsRef<str>, V: AsRef<[f32]>>(
+    folder: &Path,
+    info: SetInfo,
+    origin: Option<Origin>,
+    rows: impl IntoIterator<Item = (W, V)>,
+) -> Result<VectorSet> {
+    ensure!(is_id(&info.id), "{:?} can't be an id: expected 1 to 64 of a-z, 0-9 and -", info.id);
+    fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+    let (file, path) = temporary_in(folder)?.into_parts();
+    let (file, metadata) = builder::write_rows(file, Metadata { info, origin, skipped: Skipped::default() }, rows)?;
+    // There may be no source to make it from again.
+    file.sync_all().context("can't write the image to disk")?;
+    let image = image_path(folder, &metadata.info.id);
+    path.persist(&image).with_context(|| format!("can't write {}", image.display()))?;
+    write_sidecar(folder, &metadata)?;
+    VectorSet::open(&image)
+}
+
 /// Whether `id` can name a set: 1 to 64 lower-case ASCII letters, digits and hyphens. Such an id is safe in paths and addresses.
 #[must_use]
 pub fn is_id(id: &str) -> bool {
@@ -138,10 +167,20 @@ pub(super) fn read_sidecar(folder: &Path, id: &str) -> Option<Metadata> {
 
 /// Writes [`Metadata`] beside the image, atomically.
 pub(super) fn write_sidecar(folder: &Path, metadata: &Metadata) -> Result<()> {
-    let temporary = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)?;
+    let temporary = temporary_in(folder)?;
     serde_json::to_writer_pretty(&temporary, metadata)?;
     temporary.persist(folder.join(format!("{}.json", metadata.info.id)))?;
     Ok(())
+}
+
+/// A file under a temporary name, with the permissions that files usually get: images are shared between users.
+fn temporary_in(folder: &Path) -> Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .with_context(|| format!("can't write to {}", folder.display()))
 }
 
 /// File name extension of images.
@@ -152,8 +191,7 @@ pub(super) const TEMPORARY_PREFIX: &str = ".unfinished-";
 const EXTENSIONS: [&str; 6] = ["txt", "vec", "bin", "gz", "zip", "text"];
 
 /// What the publisher of GloVe's vectors says of them.
-pub const GLOVE_SOURCE: &str =
-    "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
+pub const GLOVE_SOURCE: &str = "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
 /// Its licence.
 pub const GLOVE_LICENCE: &str = "Public Domain Dedication and License 1.0";
 

@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    SetInfo, VectorSet,
+    SetInfo, VectorSet, compact,
     format::offered_dimensions,
     image::Origin,
-    import::{IMAGE_EXTENSION, Import, TEMPORARY_PREFIX, image_path, is_id, read_sidecar},
+    import::{self, IMAGE_EXTENSION, Import, TEMPORARY_PREFIX, image_path, is_id, read_sidecar},
 };
 use crate::{
     config::Settings,
@@ -43,14 +43,29 @@ struct Shared {
 }
 
 /// What is to be done for a set before it answers.
-#[derive(Debug)]
 struct Job {
     id: String,
     /// An image that may still be good.
     image: Option<PathBuf>,
     /// How to make it anew.
-    import: Option<Import>,
+    recipe: Recipe,
 }
+
+/// Where a set comes from when its image is no good.
+enum Recipe {
+    /// From a file of vectors.
+    Import(Import),
+    /// From the vectors that are part of the program.
+    Embedded(rust_embed::EmbeddedFile),
+    /// Its source is gone.
+    Nothing,
+}
+
+/// The vectors that are part of the program, in their compact form.
+#[derive(rust_embed::Embed)]
+#[folder = "$CARGO_MANIFEST_DIR/data/words"]
+#[include = "*.compact"]
+struct Embedded;
 
 impl Library {
     /// Opens what is there: the embedded `default`, what was imported into the data folder, what lies in `datasets/glove/`.
@@ -131,9 +146,7 @@ impl Library {
     fn answer(&self, id: &str, state: Option<&SetState>) -> AppResult<Arc<VectorSet>> {
         match state {
             Some(SetState::Ready(set)) => Ok(Arc::clone(set)),
-            Some(SetState::Preparing) => {
-                Err(AppError::Unavailable(format!("the word vectors “{id}” are being imported; try again in a moment")))
-            }
+            Some(SetState::Preparing) => Err(AppError::Unavailable(format!("the word vectors “{id}” are being imported; try again in a moment"))),
             Some(SetState::Failed(reason)) => Err(AppError::Unavailable(format!("the word vectors “{id}” can't be used: {reason}"))),
             None => {
                 let known: Vec<String> = self.list().into_iter().map(|info| info.id).collect();
@@ -164,19 +177,15 @@ impl Shared {
             }
         }
         for (job, reason) in imports {
-            let imported = match &job.import {
-                None => Err(reason),
-                Some(import) => folder.map_or_else(|| import.run_nameless(), |folder| import.run(folder)).map(|imported| {
-                    tracing::info!(
-                        id = job.id,
-                        words = imported.set.len(),
-                        elapsed_ms = imported.elapsed.as_millis() as u64,
-                        "imported word vectors"
-                    );
+            let made = match &job.recipe {
+                Recipe::Nothing => Err(reason),
+                Recipe::Embedded(file) => unpack(file, folder),
+                Recipe::Import(import) => folder.map_or_else(|| import.run_nameless(), |folder| import.run(folder)).map(|imported| {
+                    tracing::info!(id = job.id, words = imported.set.len(), elapsed_ms = imported.elapsed.as_millis() as u64, "imported word vectors");
                     imported.set
                 }),
             };
-            self.settle(&job.id, imported);
+            self.settle(&job.id, made);
         }
     }
 
@@ -198,10 +207,13 @@ impl Job {
     fn open_image(&self) -> anyhow::Result<VectorSet> {
         let Some(image) = &self.image else { anyhow::bail!("it has not been imported yet") };
         let set = VectorSet::open(image)?;
-        if let (Some(origin), Some(import)) = (set.origin(), &self.import)
-            && Origin::of(&import.file, import.member_dimension).is_ok_and(|now| now != *origin)
-        {
-            anyhow::bail!("{} has changed since it was imported", origin.path);
+        let now = match &self.recipe {
+            Recipe::Import(import) => Origin::of(&import.file, import.member_dimension).ok(),
+            Recipe::Embedded(file) => Some(embedded_origin(file)),
+            Recipe::Nothing => None,
+        };
+        if now.is_some_and(|now| set.origin() != Some(&now)) {
+            anyhow::bail!("its source has changed since it was imported");
         }
         Ok(set)
     }
@@ -212,26 +224,39 @@ const DEFAULT: &str = "default";
 /// How long opening the library may take before it answers without some of its sets.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The embedded set as an image in `folder`, or in memory alone.
+fn unpack(file: &rust_embed::EmbeddedFile, folder: Option<&Path>) -> anyhow::Result<VectorSet> {
+    let (info, rows) = compact::read(&file.data)?;
+    let info = SetInfo { id: DEFAULT.into(), ..info };
+    match folder {
+        Some(folder) => import::store(folder, info, Some(embedded_origin(file)), rows),
+        None => VectorSet::from_rows(info, rows),
+    }
+}
+
+/// Tells one version of the embedded set from another.
+fn embedded_origin(file: &rust_embed::EmbeddedFile) -> Origin {
+    let [a, b, c, d, e, f, g, h, ..] = file.metadata.sha256_hash();
+    Origin {
+        path: "part of the program".into(),
+        bytes: file.data.len() as u64,
+        modified_ns: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        member_dimension: None,
+    }
+}
+
 /// One job per set: those with an image in `folder`, and the files of vectors in `datasets/glove/`.
 fn jobs(folder: &Path, datasets: Option<&Path>) -> Vec<Job> {
     let mut jobs = BTreeMap::new();
     for image in files(folder).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == IMAGE_EXTENSION)) {
         let Some(id) = image.file_stem().and_then(|stem| stem.to_str()).filter(|id| is_id(id)) else { continue };
-        let import = read_sidecar(folder, id).and_then(|metadata| {
-            let origin = metadata.origin?;
-            let info = metadata.info;
+        let recipe = read_sidecar(folder, id).and_then(|metadata| {
+            let (info, origin) = (metadata.info, metadata.origin?);
             let file = PathBuf::from(origin.path);
-            let import = Import {
-                file,
-                member_dimension: origin.member_dimension,
-                id: info.id,
-                name: info.name,
-                source: info.source,
-                licence: info.licence,
-            };
-            (import.id == id && import.file.is_file()).then_some(import)
+            let import = Import { file, member_dimension: origin.member_dimension, id: info.id, name: info.name, source: info.source, licence: info.licence };
+            (import.id == id && import.file.is_file()).then_some(Recipe::Import(import))
         });
-        jobs.insert(id.to_owned(), Job { id: id.to_owned(), image: Some(image), import });
+        jobs.insert(id.to_owned(), Job { id: id.to_owned(), image: Some(image), recipe: recipe.unwrap_or(Recipe::Nothing) });
     }
     for file in datasets.map(|datasets| files(&datasets.join("glove"))).unwrap_or_default() {
         if !has_vectors(&file) {
@@ -245,9 +270,16 @@ fn jobs(folder: &Path, datasets: Option<&Path>) -> Vec<Job> {
         let job = jobs.entry(import.id.clone()).or_insert_with(|| Job {
             id: import.id.clone(),
             image: image.is_file().then_some(image),
-            import: None,
+            recipe: Recipe::Nothing,
         });
-        job.import.get_or_insert(import);
+        // What was imported by hand keeps its own source.
+        if matches!(job.recipe, Recipe::Nothing) {
+            job.recipe = Recipe::Import(import);
+        }
+    }
+    if let Some(file) = Embedded::get("default.compact") {
+        let image = image_path(folder, DEFAULT);
+        jobs.insert(DEFAULT.into(), Job { id: DEFAULT.into(), image: image.is_file().then_some(image), recipe: Recipe::Embedded(file) });
     }
     jobs.into_values().collect()
 }

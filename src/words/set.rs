@@ -2,10 +2,10 @@
 
 use std::{io::Cursor, path::Path};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::Result;
 
 use super::{
-    builder::{ImageBuilder, RowBatch},
+    builder,
     image::{Image, Metadata, Origin, Skipped},
     quantise::QuantisedRows,
     spelling,
@@ -49,15 +49,7 @@ impl VectorSet {
     /// # Errors
     /// When there are no rows, rows differ in length, or a value is not finite.
     pub fn from_rows<W: AsRef<str>, V: AsRef<[f32]>>(info: SetInfo, rows: impl IntoIterator<Item = (W, V)>) -> Result<Self> {
-        let mut rows = rows.into_iter().peekable();
-        let dimension = rows.peek().context("a set needs at least one word")?.1.as_ref().len();
-        let mut builder = ImageBuilder::new(Cursor::new(Vec::new()), dimension)?;
-        for (word, values) in rows {
-            let mut row = RowBatch::new(dimension, 1);
-            row.push(word.as_ref(), values.as_ref()).map_err(|reason| anyhow!("{:?}: {reason}", word.as_ref()))?;
-            builder.append(&row)?;
-        }
-        let (bytes, _) = builder.finish(Metadata { info, origin: None, skipped: Skipped::default() })?;
+        let (bytes, _) = builder::write_rows(Cursor::new(Vec::new()), Metadata { info, origin: None, skipped: Skipped::default() }, rows)?;
         Image::from_bytes(bytes.get_ref()).map(Self::from)
     }
 
