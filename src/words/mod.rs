@@ -21,5 +21,5 @@ mod spelling;
 pub use image::{Origin, Skipped};
 pub use library::{Library, SetState};
 pub use quantise::QuantisedRows;
-pub use search::{Neighbor, Query, Rows};
+pub use search::{Neighbor, Query};
 pub use set::{SetInfo, VectorSet};

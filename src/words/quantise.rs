@@ -5,6 +5,8 @@
 //! beyond eight dimensions. Within a block, byte `64 g + 4 r + j` holds dimensions `8 g + j` (low nibble) and `8 g + 4 + j`
 //! (high nibble) of row `r`. A nibble `c` stands for `(c - 8) * scale`.
 
+use rayon::prelude::*;
+
 /// Rows that are interleaved with one another.
 pub const BLOCK_ROWS: usize = 16;
 
@@ -42,20 +44,28 @@ pub struct RowBound {
     pub error: f32,
 }
 
-/// Quantises `row / norm` into `codes` (`[code_bytes(row.len())]`), not yet interleaved. A zero row decodes to zero without error.
+/// Quantises `values / norms` row by row, in parallel.
+///
+/// `values`: `[rows, dimension]`; `norms`: `[rows]`; `codes`: `[codes_length(rows, dimension)]`; `bounds`: `[rows]`. A large matrix may be
+/// quantised in pieces, as long as every piece but the last has a multiple of [`BLOCK_ROWS`] rows. A zero row decodes to
+/// zero without error.
 ///
 /// # Panics
-/// When `codes` has another length.
-pub fn quantise(row: &[f32], norm: f32, codes: &mut [u8]) -> RowBound {
-    assert_eq!(codes.len(), code_bytes(row.len()), "codes of one row");
-    codes.fill(ZERO_CODE | ZERO_CODE << 4);
-    if norm == 0.0 {
-        return RowBound { scale: 0.0, error: 0.0 };
+/// When the lengths don't fit one another.
+pub fn quantise(values: &[f32], norms: &[f32], dimension: usize, codes: &mut [u8], bounds: &mut [RowBound]) {
+    assert_eq!(values.len(), norms.len() * dimension, "values are [rows, dimension]");
+    assert_eq!(codes.len(), codes_length(norms.len(), dimension), "codes are packed by blocks");
+    assert_eq!(bounds.len(), norms.len(), "one bound per row");
+    if norms.is_empty() {
+        return;
     }
-    if !ORDINARY_NORMS.contains(&norm) {
-        return RowBound { scale: 0.0, error: f32::INFINITY };
-    }
-    pulp::Arch::new().dispatch(|| quantise_unit(row, norm, codes))
+    codes
+        .par_chunks_mut(BLOCK_ROWS * code_bytes(dimension))
+        .zip(bounds.par_chunks_mut(BLOCK_ROWS))
+        .zip(norms.par_chunks(BLOCK_ROWS).zip(values.par_chunks(BLOCK_ROWS * dimension)))
+        .for_each(|((codes, bounds), (norms, values))| {
+            pulp::Arch::new().dispatch(|| quantise_block(values, norms, dimension, codes, bounds));
+        });
 }
 
 /// Bytes of codes for one row of `dimension` values.
@@ -70,37 +80,29 @@ pub const fn codes_length(rows: usize, dimension: usize) -> usize {
     rows.div_ceil(BLOCK_ROWS) * BLOCK_ROWS * code_bytes(dimension)
 }
 
-/// Interleaves the codes of row `index` with those of its block at the end of `codes`; rows come in order.
-///
-/// # Panics
-/// When rows before `index` are missing.
-pub fn append_row(codes: &mut Vec<u8>, index: usize, row: &[u8]) {
-    let block_bytes = BLOCK_ROWS * row.len();
-    let lane = index % BLOCK_ROWS;
-    let start = index / BLOCK_ROWS * block_bytes;
-    if lane == 0 {
-        assert_eq!(codes.len(), start, "rows are appended in order");
-        codes.resize(start + block_bytes, ZERO_CODE | ZERO_CODE << 4);
-    }
-    for (line, part) in codes[start..].chunks_exact_mut(LINE_BYTES).zip(row.chunks_exact(PART_BYTES)) {
-        line[lane * PART_BYTES..][..PART_BYTES].copy_from_slice(part);
-    }
-}
-
 /// Inlined into its dispatcher, so that it is compiled once for each instruction set; so are the functions below.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn quantise_unit(row: &[f32], norm: f32, codes: &mut [u8]) -> RowBound {
-    let unit: Vec<f32> = row.iter().map(|&value| value / norm).collect();
-    let mut steps = vec![0.0; row.len()];
-    let scale = best_scale(&unit, &mut steps);
-    for (j, &step) in steps.iter().enumerate() {
-        let code = (step + f32::from(ZERO_CODE)) as u8;
-        let (group, within) = (j / GROUP_DIMENSIONS, j % GROUP_DIMENSIONS);
-        let byte = &mut codes[group * PART_BYTES + within % PART_BYTES];
-        *byte = if within < PART_BYTES { *byte & 0xf0 | code } else { *byte & 0x0f | code << 4 };
+fn quantise_block(values: &[f32], norms: &[f32], dimension: usize, codes: &mut [u8], bounds: &mut [RowBound]) {
+    codes.fill(ZERO_CODE | ZERO_CODE << 4);
+    let (mut unit, mut steps) = (vec![0.0; dimension], vec![0.0; dimension]);
+    for (lane, ((row, &norm), bound)) in values.chunks_exact(dimension).zip(norms).zip(bounds).enumerate() {
+        if norm == 0.0 || !ORDINARY_NORMS.contains(&norm) {
+            *bound = RowBound { scale: 0.0, error: if norm == 0.0 { 0.0 } else { f32::INFINITY } };
+            continue;
+        }
+        for (unit, &value) in unit.iter_mut().zip(row) {
+            *unit = value / norm;
+        }
+        let scale = best_scale(&unit, &mut steps);
+        *bound = RowBound { scale, error: error_norm(row, norm, scale, &steps) };
+        for (j, &step) in steps.iter().enumerate() {
+            let code = (step + f32::from(ZERO_CODE)) as u8;
+            let (group, within) = (j / GROUP_DIMENSIONS, j % GROUP_DIMENSIONS);
+            let byte = &mut codes[group * LINE_BYTES + lane * PART_BYTES + within % PART_BYTES];
+            *byte = if within < PART_BYTES { *byte & 0xf0 | code } else { *byte & 0x0f | code << 4 };
+        }
     }
-    RowBound { scale, error: error_norm(row, norm, scale, &steps) }
 }
 
 /// The step size that leaves the least error among some that clip the largest value more and more, and its `steps`.

@@ -8,7 +8,6 @@ use super::{
     builder,
     image::{Image, Metadata, Origin, Skipped},
     quantise::QuantisedRows,
-    search::Rows,
     spelling,
 };
 use crate::error::{AppError, AppResult};
@@ -133,12 +132,6 @@ impl VectorSet {
     #[must_use]
     pub fn quantised(&self) -> QuantisedRows<'_> {
         QuantisedRows { codes: self.image.codes(), bounds: self.image.bounds() }
-    }
-
-    /// The whole set as a search sees it; row `i` of it is [`Self::row`] of `i`.
-    #[must_use]
-    pub fn rows(&self) -> Rows<'_> {
-        Rows { dimension: self.dimension(), values: self.matrix(), norms: self.norms(), quantised: self.quantised() }
     }
 
     /// Indices of words that begin with `prefix`, most frequent first.
