@@ -1,14 +1,70 @@
 //! `torchboard serve`.
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, process::ExitCode};
 
-use crate::config::Settings;
+use anyhow::Context as _;
+
+use crate::{config::Settings, web};
 
 #[derive(Debug, clap::Args)]
-pub struct ServeArguments {}
+pub struct ServeArguments {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    address: SocketAddr,
+    /// Open the dashboard in a browser
+    #[arg(long)]
+    open: bool,
+}
 
 impl ServeArguments {
-    pub fn run(self, _settings: &Settings) -> anyhow::Result<ExitCode> {
-        todo!()
+    pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
+        anyhow::ensure!(
+            self.address.ip().is_loopback(),
+            "--address {}: only this machine's own addresses (127.0.0.1, [::1]) can be served for now, since there are no accounts yet",
+            self.address
+        );
+        start_logging();
+        let state = web::AppState::open(settings.clone())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(self.address).await.with_context(|| {
+                format!("can't listen on {}: is another server running there? Choose a port with --address 127.0.0.1:PORT", self.address)
+            })?;
+            let address = format!("http://{}", listener.local_addr()?);
+            // The connection queue is open from here on: whoever reads this line gets an answer.
+            println!("listening on {address}");
+            if self.open {
+                open_browser(&address);
+            }
+            web::serve(listener, state, stop_signal()).await?;
+            anyhow::Ok(())
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::new("info,tower_http=warn");
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+async fn stop_signal() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+/// A browser that can't be opened is no reason not to serve: the address is on the screen.
+fn open_browser(address: &str) {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    if let Err(error) = std::process::Command::new(opener).arg(address).spawn() {
+        eprintln!("can't open a browser with {opener} ({error}); open {address} yourself");
     }
 }

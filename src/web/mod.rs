@@ -1,1 +1,78 @@
 //! The dashboard and the JSON API.
+//!
+//! A handler returns [`crate::error::AppResult`]; [`faces`] turns an error into problem+json or a page, by where it happened.
+
+mod api;
+mod assets;
+mod faces;
+mod language;
+mod monitor;
+mod pages;
+mod parameters;
+mod shell;
+mod state;
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    timeout::TimeoutLayer,
+    trace::TraceLayer,
+};
+
+pub use state::AppState;
+
+/// Larger bodies are refused unless a route says otherwise, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+/// A request that takes longer is given up.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Every route of the server, with what surrounds them all.
+pub fn router(state: AppState) -> Router {
+    let (api, document) = api::router(&state);
+    let around = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(TraceLayer::new_for_http())
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(state.clone(), faces::give_faces))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(CatchPanicLayer::new())
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    Router::new()
+        .merge(pages::router(document))
+        .merge(api)
+        .merge(assets::router())
+        .route_layer(middleware::from_fn(monitor::measure))
+        .layer(around)
+        .with_state(state)
+}
+
+/// Answers on `listener` until `stop` completes, then lets requests under way finish, for a few seconds at most.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: tokio::net::TcpListener, state: AppState, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    const LAST_REQUESTS: Duration = Duration::from_secs(5);
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = stopping.send(());
+    });
+    let deadline = async {
+        // Without a signal to stop there is no deadline either.
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(LAST_REQUESTS).await;
+    };
+    tokio::select! {
+        finished = server => finished,
+        () = deadline => Ok(()),
+    }
+}

@@ -1,0 +1,30 @@
+# What surrounds every page.
+
+skip-to-content = Skip to the content
+nav-label = Sections
+nav-overview = Overview
+nav-words = Words
+nav-triplet = Triplet network
+nav-skin = Skin lesions
+nav-fashion = Tuned MLP
+nav-api = API
+nav-coming = to come
+preferences-label = Language and colours
+language-label = Language
+theme-label = Colours
+theme-system = System
+theme-light = Light
+theme-dark = Dark
+footer-note = Every number on these pages is computed by this program or quoted from the course report, and says which.
+
+error-400 = This request can’t be understood
+error-404 = Nothing is here
+error-405 = Not in this way
+error-408 = That took too long
+error-413 = That is too large
+error-415 = That is not the kind of content expected
+error-422 = Something in the request can’t be used
+error-500 = Something went wrong
+error-503 = Not at the moment
+error-suggestions = Near spellings:
+error-home = To the overview

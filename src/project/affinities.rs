@@ -1,0 +1,152 @@
+//! The affinities of t-SNE: how much each pair of points belongs together, from distances and a perplexity.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::Points;
+use super::lanes::{LANES, exp};
+
+/// Joint probabilities of all pairs of points.
+///
+/// Dense, since the points are few thousand at most; for more, a list of neighbours in each row takes this one's place.
+pub(super) struct Affinities {
+    /// How many points there are.
+    pub count: usize,
+    /// Row length: `count` rounded up to whole SIMD registers.
+    pub stride: usize,
+    /// `[count, stride]`: symmetric, sums to 1, zero on the diagonal and in the padding.
+    pub joint: Vec<f32>,
+    /// Sum of p ln p over all pairs, the part of the KL divergence that no map changes. Nats.
+    pub negative_entropy: f64,
+}
+
+impl Affinities {
+    /// Gaussian affinities in which each point has effectively `perplexity` neighbours.
+    ///
+    /// Source: van der Maaten and Hinton 2008, section 2 and eq. 1.
+    pub fn new(points: Points, perplexity: f64) -> Self {
+        let count = points.count();
+        let stride = count.next_multiple_of(LANES);
+        let mut joint = vec![0.0_f32; count * stride];
+        let columns = transpose(points, stride);
+        joint.par_chunks_exact_mut(stride).enumerate().for_each(|(row, conditional)| {
+            let point = &points.values[row * points.dimension..][..points.dimension];
+            squared_distances(point, &columns, conditional);
+            conditional_probabilities(&mut conditional[..count], row, perplexity.ln());
+            conditional[count..].fill(0.0);
+        });
+        symmetrise(&mut joint, count, stride);
+        let entropies: Vec<f64> = joint.par_chunks_exact(stride).map(negative_entropy).collect();
+        Self { count, stride, joint, negative_entropy: entropies.iter().sum() }
+    }
+}
+
+/// The points as columns, `[dimension, stride]`, so that distances to one point run along memory.
+fn transpose(points: Points, stride: usize) -> Vec<f32> {
+    let mut columns = vec![0.0; points.dimension * stride];
+    for (index, row) in points.rows().enumerate() {
+        for (column, &value) in row.iter().enumerate() {
+            columns[column * stride + index] = value;
+        }
+    }
+    columns
+}
+
+/// Squared Euclidean distances from `point` to every column, by differences: exactly 0 between equal points.
+fn squared_distances(point: &[f32], columns: &[f32], distances: &mut [f32]) {
+    Arch::new().dispatch(|| {
+        distances.fill(0.0);
+        for (&value, column) in point.iter().zip(columns.chunks_exact(distances.len())) {
+            for (distance, &other) in distances.iter_mut().zip(column) {
+                let difference = value - other;
+                *distance = difference.mul_add(difference, *distance);
+            }
+        }
+    });
+}
+
+/// Turns the squared distances from point `own` into probabilities whose entropy is `target` nats, 0 for itself.
+///
+/// Newton's method on the logarithm of the precision, kept inside a bracket; scikit-learn bisects to the same end.
+fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
+    const TOLERANCE: f64 = 1e-7;
+    let others = || row.iter().enumerate().filter(|&(index, _)| index != own).map(|(_, &distance)| f64::from(distance));
+    // Only differences matter; the nearest at 0 keeps the sum of weights at 1 or more.
+    let nearest = others().fold(f64::INFINITY, f64::min);
+    let mean = others().map(|distance| distance - nearest).sum::<f64>() / (row.len().max(2) - 1) as f64;
+    if row.len() < 2 || mean <= 0.0 {
+        let share = 1.0 / (row.len().max(2) - 1) as f32;
+        row.fill(share);
+        row[own] = 0.0;
+        return;
+    }
+    // In units of their mean, so that the same bracket serves every scale.
+    let mut distances: Vec<f64> = row.iter().map(|&distance| (f64::from(distance) - nearest) / mean).collect();
+    distances[own] = f64::INFINITY; // weighs nothing
+    distances.resize(row.len().next_multiple_of(LANES), f64::INFINITY);
+
+    let (mut low, mut high) = (-20.0_f64, 60.0_f64);
+    let mut log_precision = 1.0_f64;
+    for _ in 0..100 {
+        let precision = log_precision.exp();
+        let [sum, first, second] = moments(&distances, precision);
+        let (mean, square) = (first / sum, second / sum);
+        let excess = sum.ln() + precision * mean - target;
+        if excess.abs() < TOLERANCE || high - low < 1e-12 {
+            break;
+        }
+        if excess > 0.0 {
+            low = log_precision
+        } else {
+            high = log_precision
+        }
+        let slope = precision * precision * (square - mean * mean); // of minus the entropy
+        let newton = log_precision + excess / slope;
+        log_precision = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
+    }
+    let precision = log_precision.exp();
+    let [sum, ..] = moments(&distances, precision);
+    Arch::new().dispatch(|| {
+        for (probability, &distance) in row.iter_mut().zip(&distances) {
+            *probability = (exp(-precision * distance) / sum) as f32;
+        }
+    });
+    row[own] = 0.0;
+}
+
+/// Sums of w, d w and d² w over the distances d, where w = exp(-precision d).
+fn moments(distances: &[f64], precision: f64) -> [f64; 3] {
+    Arch::new().dispatch(|| {
+        let mut sums = [[0.0_f64; LANES]; 3];
+        for lanes in distances.as_chunks::<LANES>().0 {
+            for lane in 0..LANES {
+                let weight = exp(-precision * lanes[lane]);
+                // The infinitely far have no weight, and must not turn the moments into NaN.
+                let distance = lanes[lane].min(1e100);
+                sums[0][lane] += weight;
+                sums[1][lane] += weight * distance;
+                sums[2][lane] += weight * distance * distance;
+            }
+        }
+        sums.map(|lanes| lanes.iter().sum())
+    })
+}
+
+/// From probabilities given one point to probabilities of pairs: the mean of both, over all points.
+fn symmetrise(joint: &mut [f32], count: usize, stride: usize) {
+    const BLOCK: usize = 64;
+    let scale = 0.5 / count as f32;
+    for (top, left) in (0..count).step_by(BLOCK).flat_map(|top| (0..=top).step_by(BLOCK).map(move |left| (top, left))) {
+        for row in top..(top + BLOCK).min(count) {
+            for column in left..(left + BLOCK).min(row) {
+                let mean = (joint[row * stride + column] + joint[column * stride + row]) * scale;
+                joint[row * stride + column] = mean;
+                joint[column * stride + row] = mean;
+            }
+        }
+    }
+}
+
+fn negative_entropy(row: &[f32]) -> f64 {
+    row.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum()
+}

@@ -1,0 +1,123 @@
+//! The gradient of t-SNE and its divergence, and the descent along it.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::affinities::Affinities;
+use super::lanes::{LANES, ln, total};
+
+/// Below this many points the threads take longer to wake than to work.
+const PARALLEL_POINTS: usize = 1_500;
+/// Rows a thread takes at a time.
+const ROWS: usize = 32;
+/// As good as infinity: beyond it the square of the distance overflows. A point out here neither pulls nor pushes.
+const FAR: f32 = 1e18;
+
+/// A map of points on the plane, coordinate by coordinate, padded with points that lie as good as infinitely far.
+pub(super) struct Plane {
+    pub x: Vec<f32>,
+    pub y: Vec<f32>,
+}
+
+/// The pull and push on one point, and the sum of its similarities to the others.
+#[derive(Clone, Copy, Default)]
+struct Force {
+    pull: [f32; 2],
+    push: [f32; 2],
+    similarity: f64,
+}
+
+impl Plane {
+    /// Places `points` on a plane padded to `stride`.
+    pub fn new(points: impl Iterator<Item = [f32; 2]>, stride: usize) -> Self {
+        let (mut x, mut y): (Vec<f32>, Vec<f32>) = points.map(|[x, y]| (x, y)).unzip();
+        x.resize(stride, FAR);
+        y.resize(stride, 0.0);
+        Self { x, y }
+    }
+
+    /// Gradient of the KL divergence with the affinities multiplied by `exaggeration`, `[count]` of (x, y), into `gradient`.
+    ///
+    /// Source: van der Maaten 2014, eq. 8: 4 (attraction - repulsion / Z). Every row is summed by itself in a fixed order, so that
+    /// the number of threads shows in no bit.
+    pub fn gradient(&self, affinities: &Affinities, exaggeration: f32, gradient: &mut [[f32; 2]]) {
+        let forces = self.per_row(affinities, |others, own, probabilities| others.force_on(own, probabilities));
+        let normaliser: f64 = forces.iter().map(|force| force.similarity).sum();
+        let scale = if normaliser > 0.0 { (1.0 / normaliser) as f32 } else { 0.0 };
+        for (slope, force) in gradient.iter_mut().zip(&forces) {
+            for axis in 0..2 {
+                slope[axis] = 4.0 * (exaggeration * force.pull[axis] - scale * force.push[axis]);
+            }
+        }
+    }
+
+    /// KL divergence of the map's similarities from the affinities, in nats.
+    pub fn divergence(&self, affinities: &Affinities) -> f64 {
+        let sums = self.per_row(affinities, |others, own, probabilities| others.log_similarity_to(own, probabilities));
+        let (logs, normaliser) = sums.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+        if normaliser > 0.0 { affinities.negative_entropy + logs + normaliser.ln() } else { 0.0 }
+    }
+
+    /// Calls `work` on every point: the plane with that point itself taken far away, its place, its row of affinities.
+    fn per_row<T: Send>(&self, affinities: &Affinities, work: impl Fn(&Self, [f32; 2], &[f32]) -> T + Sync) -> Vec<T> {
+        let rows = |first: usize, probabilities: &[f32]| {
+            let mut others = Self { x: self.x.clone(), y: self.y.clone() };
+            let each = probabilities.chunks_exact(affinities.stride).enumerate().map(|(offset, probabilities)| {
+                let row = first + offset;
+                others.x[row] = FAR;
+                let result = work(&others, [self.x[row], self.y[row]], probabilities);
+                others.x[row] = self.x[row];
+                result
+            });
+            each.collect::<Vec<T>>()
+        };
+        if affinities.count < PARALLEL_POINTS {
+            return rows(0, &affinities.joint);
+        }
+        let chunks = affinities.joint.par_chunks(ROWS * affinities.stride).enumerate();
+        chunks.flat_map_iter(|(chunk, probabilities)| rows(chunk * ROWS, probabilities)).collect()
+    }
+
+    /// How the points pull and push one at `own`, with similarity q = 1 / (1 + d²).
+    fn force_on(&self, own: [f32; 2], probabilities: &[f32]) -> Force {
+        Arch::new().dispatch(|| {
+            let mut pull = [[0.0_f32; LANES]; 2];
+            let mut push = [[0.0_f32; LANES]; 2];
+            let mut similarity = [0.0_f32; LANES];
+            let chunks = self.x.as_chunks::<LANES>().0.iter().zip(self.y.as_chunks::<LANES>().0);
+            for ((x, y), probabilities) in chunks.zip(probabilities.as_chunks::<LANES>().0) {
+                for lane in 0..LANES {
+                    let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
+                    let q = 1.0 / dx.mul_add(dx, dy.mul_add(dy, 1.0));
+                    let pq = probabilities[lane] * q;
+                    let qq = q * q;
+                    similarity[lane] += q;
+                    pull[0][lane] = pq.mul_add(dx, pull[0][lane]);
+                    pull[1][lane] = pq.mul_add(dy, pull[1][lane]);
+                    push[0][lane] = qq.mul_add(dx, push[0][lane]);
+                    push[1][lane] = qq.mul_add(dy, push[1][lane]);
+                }
+            }
+            let sum = |lanes: [[f32; LANES]; 2]| lanes.map(|lanes| total(lanes) as f32);
+            Force { pull: sum(pull), push: sum(push), similarity: total(similarity) }
+        })
+    }
+
+    /// Sums of p ln(1 + d²) and of 1 / (1 + d²) over the distances d from `own`.
+    fn log_similarity_to(&self, own: [f32; 2], probabilities: &[f32]) -> (f64, f64) {
+        Arch::new().dispatch(|| {
+            let mut logs = [0.0_f32; LANES];
+            let mut similarity = [0.0_f32; LANES];
+            let chunks = self.x.as_chunks::<LANES>().0.iter().zip(self.y.as_chunks::<LANES>().0);
+            for ((x, y), probabilities) in chunks.zip(probabilities.as_chunks::<LANES>().0) {
+                for lane in 0..LANES {
+                    let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
+                    let one_plus_square = dx.mul_add(dx, dy.mul_add(dy, 1.0));
+                    logs[lane] = probabilities[lane].mul_add(ln(one_plus_square), logs[lane]);
+                    similarity[lane] += 1.0 / one_plus_square;
+                }
+            }
+            (total(logs), total(similarity))
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the OpenAPI document.
+
+mod service;
+mod words;
+
+use axum::{Json, Router, routing::get};
+use utoipa::OpenApi as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::AppState;
+
+/// What the document says of the API as a whole.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Torchboard",
+        description = "JSON, snake_case. Errors are problem details (RFC 9457) with `type`, `title`, `status`, `detail` and, for bad input, `field`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "service", description = "The server itself"),
+        (name = "words", description = "Word vectors. `{set}` is an id from the list; `default` is always one.")
+    )
+)]
+struct Document;
+
+/// The routes, and the document that describes them.
+pub fn router(_state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(service::health))
+        .routes(routes!(service::metrics))
+        .merge(words::router())
+        .split_for_parts();
+    let json = document.clone();
+    (router.route("/api/v1/openapi.json", get(async move || Json(json))), document)
+}

@@ -1,0 +1,369 @@
+//! Word vectors over HTTP.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    error::{AppError, AppResult},
+    project::{self, Points, TsneOptions},
+    web::{AppState, parameters::Parameters},
+    words::{
+        Neighbor, SetInfo, VectorSet,
+        analogy::{self, Method},
+    },
+};
+
+/// Most neighbours of one question.
+const MOST_NEIGHBORS: usize = 1000;
+/// Most words of one question.
+const MOST_WORDS: usize = 2000;
+const DEFAULT_NEIGHBORS: usize = 10;
+
+/// Every route on words.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(neighbors))
+        .routes(routes!(similarity))
+        .routes(routes!(analogy))
+        .routes(routes!(odd_one_out))
+        .routes(routes!(projection))
+        .routes(routes!(vectors))
+        .routes(routes!(completions))
+}
+
+/// A list and where its next page begins.
+#[derive(Serialize, ToSchema)]
+struct Listed<T> {
+    items: Vec<T>,
+    /// `null` at the end.
+    next_cursor: Option<String>,
+}
+
+/// A word and its similarity to a question.
+#[derive(Serialize, ToSchema)]
+struct Answer {
+    word: String,
+    /// Cosine similarity, in -1 to 1; with `method=mul`, the 3CosMul score.
+    similarity: f32,
+}
+
+fn answers(set: &VectorSet, neighbors: &[Neighbor]) -> Vec<Answer> {
+    neighbors.iter().map(|neighbor| Answer { word: set.word(neighbor.index).to_owned(), similarity: neighbor.similarity }).collect()
+}
+
+/// What every question to a set has: the set, and words that must be in it.
+struct Question {
+    set: Arc<VectorSet>,
+    id: String,
+    parameters: Parameters,
+}
+
+impl Question {
+    fn new(state: &AppState, id: String, parameters: Parameters) -> AppResult<Self> {
+        Ok(Self { set: state.library.get(&id)?, id, parameters })
+    }
+
+    fn word(&self, name: &str) -> AppResult<usize> {
+        self.set.find(self.parameters.required(name)?)
+    }
+
+    fn words(&self, name: &str) -> AppResult<Vec<usize>> {
+        self.parameters.many(name, MOST_WORDS)?.into_iter().map(|word| self.set.find(word)).collect()
+    }
+
+    fn k(&self) -> AppResult<usize> {
+        self.parameters.number("k", DEFAULT_NEIGHBORS, 1..=MOST_NEIGHBORS)
+    }
+
+    fn names(&self, indices: &[usize]) -> Vec<String> {
+        indices.iter().map(|&index| self.set.word(index).to_owned()).collect()
+    }
+}
+
+/// The vector sets that can be asked.
+#[utoipa::path(get, path = "/api/v1/words", tag = "words", responses((status = 200, body = Listed<SetInfo>)))]
+async fn list(State(state): State<AppState>) -> Json<Listed<SetInfo>> {
+    Json(Listed { items: state.library.list(), next_cursor: None })
+}
+
+/// The words nearest to a word.
+#[derive(Serialize, ToSchema)]
+struct Neighbors {
+    set: String,
+    word: String,
+    k: usize,
+    /// Best first, the word itself left out.
+    neighbors: Vec<Answer>,
+}
+
+/// The words nearest to a word by cosine similarity, best first; exact.
+#[utoipa::path(get, path = "/api/v1/words/{set}/neighbors", tag = "words",
+    params(("set" = String, Path, example = "default"), ("word" = String, Query, example = "john"), ("k" = Option<usize>, Query, minimum = 1, maximum = 1000, example = 10)),
+    responses((status = 200, body = Neighbors), (status = 404, description = "No such set or word; `suggestions` has near spellings"), (status = 422, description = "`k` outside 1..=1000")))]
+async fn neighbors(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Neighbors>> {
+    let question = Question::new(&state, set, parameters)?;
+    let k = question.k()?;
+    state
+        .compute(move |_| {
+            let word = question.word("word")?;
+            let found = analogy::solve(&question.set, &[word], &[], k, Method::Add);
+            Ok(Json(Neighbors { word: question.set.word(word).to_owned(), k, neighbors: answers(&question.set, &found), set: question.id }))
+        })
+        .await
+}
+
+/// How near two words are.
+#[derive(Serialize, ToSchema)]
+struct Similarity {
+    a: String,
+    b: String,
+    /// Cosine similarity, in -1 to 1.
+    similarity: f32,
+    /// 1 - similarity.
+    distance: f32,
+}
+
+/// Cosine similarity and distance of two words.
+#[utoipa::path(get, path = "/api/v1/words/{set}/similarity", tag = "words",
+    params(("set" = String, Path, example = "default"), ("a" = String, Query, example = "john"), ("b" = String, Query, example = "alex")),
+    responses((status = 200, body = Similarity), (status = 404, description = "No such set or word")))]
+async fn similarity(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Similarity>> {
+    let question = Question::new(&state, set, parameters)?;
+    state
+        .compute(move |_| {
+            let (a, b) = (question.word("a")?, question.word("b")?);
+            let similarity = analogy::similarity(&question.set, a, b);
+            let word = |index| question.set.word(index).to_owned();
+            Ok(Json(Similarity { a: word(a), b: word(b), similarity, distance: 1.0 - similarity }))
+        })
+        .await
+}
+
+/// The words nearest to a sum of words.
+#[derive(Serialize, ToSchema)]
+struct Analogy {
+    positive: Vec<String>,
+    negative: Vec<String>,
+    /// `add` or `mul`.
+    #[schema(value_type = String, example = "add")]
+    method: Method,
+    k: usize,
+    /// Best first, the words of the question left out.
+    neighbors: Vec<Answer>,
+}
+
+/// The words nearest to the positives less the negatives: by addition (3CosAdd) or multiplication (3CosMul).
+#[utoipa::path(get, path = "/api/v1/words/{set}/analogy", tag = "words",
+    params(("set" = String, Path, example = "default"), ("positive" = Vec<String>, Query, description = "repeat for several", example = json!(["king", "woman"])),
+        ("negative" = Option<Vec<String>>, Query, description = "repeat for several", example = json!(["man"])),
+        ("k" = Option<usize>, Query, minimum = 1, maximum = 1000, example = 10), ("method" = Option<String>, Query, description = "`add` or `mul`", example = "add")),
+    responses((status = 200, body = Analogy), (status = 404, description = "No such set or word"), (status = 422, description = "No positive word, or `k` or `method` out of range")))]
+async fn analogy(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Analogy>> {
+    let question = Question::new(&state, set, parameters)?;
+    let k = question.k()?;
+    let method = match question.parameters.optional("method")? {
+        None | Some("add") => Method::Add,
+        Some("mul") => Method::Mul,
+        Some(other) => return Err(AppError::invalid("method", format!("is {other:?}; expected add or mul."))),
+    };
+    state
+        .compute(move |_| {
+            let (positive, negative) = (question.words("positive")?, question.words("negative")?);
+            if positive.is_empty() {
+                return Err(AppError::invalid("positive", "is missing; expected at least one ?positive=word."));
+            }
+            let found = analogy::solve(&question.set, &positive, &negative, k, method);
+            let neighbors = answers(&question.set, &found);
+            Ok(Json(Analogy { positive: question.names(&positive), negative: question.names(&negative), method, k, neighbors }))
+        })
+        .await
+}
+
+/// The word that fits least.
+#[derive(Serialize, ToSchema)]
+struct OddOneOut {
+    odd_one_out: String,
+    /// Each word's similarity to the centroid of all, in the order given.
+    words: Vec<Answer>,
+}
+
+/// The word least similar to the centroid of all.
+#[utoipa::path(get, path = "/api/v1/words/{set}/odd-one-out", tag = "words",
+    params(("set" = String, Path, example = "default"), ("word" = Vec<String>, Query, description = "repeat; at least three", example = json!(["breakfast", "dinner", "lunch", "horse"]))),
+    responses((status = 200, body = OddOneOut), (status = 404, description = "No such set or word"), (status = 422, description = "Fewer than three words")))]
+async fn odd_one_out(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<OddOneOut>> {
+    let question = Question::new(&state, set, parameters)?;
+    state
+        .compute(move |_| {
+            let words = question.words("word")?;
+            if words.len() < 3 {
+                return Err(AppError::invalid("word", format!("is given {} times; at least three words are needed.", words.len())));
+            }
+            let placed = analogy::odd_one_out(&question.set, &words);
+            let odd = placed.iter().min_by(|a, b| a.similarity.total_cmp(&b.similarity)).map_or(0, |odd| odd.index);
+            Ok(Json(OddOneOut { odd_one_out: question.set.word(odd).to_owned(), words: answers(&question.set, &placed) }))
+        })
+        .await
+}
+
+/// Words to be drawn on a plane.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ProjectionRequest {
+    /// 1 to 2000 words; those that the set lacks come back in `missing`.
+    #[schema(example = json!(["man", "woman", "king", "queen"]))]
+    words: Vec<String>,
+    /// `pca` or `tsne`.
+    #[serde(default)]
+    method: ProjectionMethod,
+    /// The same seed gives the same map.
+    #[serde(default)]
+    seed: u64,
+    /// Of t-SNE: about how many neighbours count; lowered to a third of the other points.
+    #[serde(default = "default_perplexity")]
+    perplexity: f64,
+}
+
+fn default_perplexity() -> f64 {
+    5.0
+}
+
+/// How many dimensions become two.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ProjectionMethod {
+    /// The first two principal components.
+    #[default]
+    Pca,
+    /// t-distributed stochastic neighbour embedding.
+    Tsne,
+}
+
+/// Words on a plane.
+#[derive(Serialize, ToSchema)]
+struct Projected {
+    method: ProjectionMethod,
+    points: Vec<ProjectedWord>,
+    /// Words that the set lacks.
+    missing: Vec<String>,
+}
+
+/// A word's place on a plane.
+#[derive(Serialize, ToSchema)]
+struct ProjectedWord {
+    word: String,
+    x: f32,
+    y: f32,
+}
+
+/// Places words on a plane, by PCA or t-SNE, from their unit vectors.
+#[utoipa::path(post, path = "/api/v1/words/{set}/projection", tag = "words", params(("set" = String, Path, example = "default")), request_body = ProjectionRequest,
+    responses((status = 200, body = Projected), (status = 404, description = "No such set"), (status = 422, description = "No words, too many, or an option out of range")))]
+async fn projection(State(state): State<AppState>, Path(set): Path<String>, Json(request): Json<ProjectionRequest>) -> AppResult<Json<Projected>> {
+    let set = state.library.get(&set)?;
+    if request.words.is_empty() {
+        return Err(AppError::invalid("words", "is empty; expected at least one word."));
+    }
+    if request.words.len() > MOST_WORDS {
+        return Err(AppError::invalid("words", format!("has {} words; at most {MOST_WORDS} are taken.", request.words.len())));
+    }
+    if !(1.0..=500.0).contains(&request.perplexity) {
+        return Err(AppError::invalid("perplexity", "expected a number from 1 to 500."));
+    }
+    state.compute(move |_| project_words(&set, request).map(Json)).await
+}
+
+fn project_words(set: &VectorSet, request: ProjectionRequest) -> AppResult<Projected> {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for word in request.words {
+        match set.index_of(&word) {
+            Some(index) => found.push(index),
+            None => missing.push(word),
+        }
+    }
+    let values: Vec<f32> = found.iter().flat_map(|&index| set.unit(index)).collect(); // [words, dimension]
+    let failed = |error: project::ProjectError| AppError::invalid("words", error.to_string());
+    let plane = match (found.is_empty(), request.method) {
+        (true, _) => Vec::new(),
+        (false, ProjectionMethod::Pca) => project::pca(Points::new(&values, set.dimension()).map_err(failed)?, 2).map_err(failed)?.plane(),
+        (false, ProjectionMethod::Tsne) => {
+            let options = TsneOptions { perplexity: request.perplexity, seed: request.seed, ..TsneOptions::default() };
+            let points = Points::new(&values, set.dimension()).map_err(failed)?;
+            project::tsne(points, &options, &mut |_| std::ops::ControlFlow::Continue(())).map_err(failed)?.coordinates
+        }
+    };
+    let points = found.iter().zip(plane).map(|(&index, [x, y])| ProjectedWord { word: set.word(index).to_owned(), x, y }).collect();
+    Ok(Projected { method: request.method, points, missing })
+}
+
+/// Vectors as their file has them.
+#[derive(Serialize, ToSchema)]
+struct Vectors {
+    dimension: usize,
+    vectors: Vec<WordVector>,
+}
+
+/// A word and its vector.
+#[derive(Serialize, ToSchema)]
+struct WordVector {
+    word: String,
+    values: Vec<f32>,
+}
+
+/// The vectors of words, as their file has them.
+#[utoipa::path(get, path = "/api/v1/words/{set}/vectors", tag = "words",
+    params(("set" = String, Path, example = "default"), ("word" = Vec<String>, Query, description = "repeat for several", example = json!(["king", "queen"]))),
+    responses((status = 200, body = Vectors), (status = 404, description = "No such set or word"), (status = 422, description = "No word given")))]
+async fn vectors(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Vectors>> {
+    let question = Question::new(&state, set, parameters)?;
+    state
+        .compute(move |_| {
+            let words = question.words("word")?;
+            if words.is_empty() {
+                return Err(AppError::invalid("word", "is missing; expected at least one ?word=..."));
+            }
+            let set = &question.set;
+            let vector = |&index: &usize| WordVector { word: set.word(index).to_owned(), values: set.row(index).to_vec() };
+            Ok(Json(Vectors { dimension: set.dimension(), vectors: words.iter().map(vector).collect() }))
+        })
+        .await
+}
+
+/// Words that begin alike.
+#[derive(Serialize, ToSchema)]
+struct Completions {
+    prefix: String,
+    /// Most frequent first.
+    words: Vec<String>,
+    /// Where no word begins so: near spellings, best first.
+    suggestions: Vec<String>,
+}
+
+/// Words that begin with what has been typed, most frequent first; near spellings where there is none.
+#[utoipa::path(get, path = "/api/v1/words/{set}/completions", tag = "words",
+    params(("set" = String, Path, example = "default"), ("prefix" = String, Query, example = "quee"), ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, example = 8)),
+    responses((status = 200, body = Completions), (status = 404, description = "No such set")))]
+async fn completions(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Completions>> {
+    let question = Question::new(&state, set, parameters)?;
+    let limit = question.parameters.number("limit", 8, 1..=100)?;
+    state
+        .compute(move |_| {
+            let prefix = question.parameters.required("prefix")?.to_owned();
+            let mut found = question.set.completions(&prefix, limit);
+            if found.is_empty() {
+                found = question.set.completions(&prefix.to_lowercase(), limit);
+            }
+            let near = if found.is_empty() { question.set.near_spellings(&prefix, limit.min(5)) } else { Vec::new() };
+            Ok(Json(Completions { words: question.names(&found), suggestions: question.names(&near), prefix }))
+        })
+        .await
+}

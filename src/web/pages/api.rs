@@ -1,0 +1,188 @@
+//! `/api`: the OpenAPI document, for people. Works offline.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{Extension, Router, response::Html, routing::get};
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+use super::page;
+use crate::{
+    error::AppResult,
+    web::{AppState, shell::Shell},
+};
+
+/// One method at one address.
+#[derive(Debug)]
+struct Endpoint {
+    method: String,
+    path: String,
+    summary: String,
+    parameters: Vec<Parameter>,
+    /// Field by field, for a body in JSON.
+    body: Vec<Field>,
+    /// Field by field, of a good answer.
+    answer: Vec<Field>,
+    /// The other answers: status and when.
+    problems: Vec<(String, String)>,
+    /// A command that shows it.
+    example: String,
+}
+
+#[derive(Debug)]
+struct Parameter {
+    name: String,
+    place: String,
+    kind: String,
+    required: bool,
+    description: String,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    kind: String,
+    description: String,
+}
+
+#[derive(Debug)]
+struct Chapter {
+    name: String,
+    description: String,
+    endpoints: Vec<Endpoint>,
+}
+
+#[derive(Template)]
+#[template(path = "api.html")]
+struct ApiPage {
+    shell: Shell,
+    chapters: Arc<Vec<Chapter>>,
+}
+
+pub fn router(document: OpenApi) -> Router<AppState> {
+    let chapters = Arc::new(chapters(&serde_json::to_value(document).unwrap_or_default()));
+    Router::new().route("/api", get(api)).layer(Extension(chapters))
+}
+
+async fn api(Extension(chapters): Extension<Arc<Vec<Chapter>>>, shell: Shell) -> AppResult<Html<String>> {
+    page(&ApiPage { shell, chapters })
+}
+
+fn chapters(document: &Value) -> Vec<Chapter> {
+    let mut endpoints: Vec<(String, Endpoint)> = Vec::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            if operation["responses"].is_object() {
+                endpoints.push((text(&operation["tags"][0]), endpoint(document, path, method, operation)));
+            }
+        }
+    }
+    let tags = document["tags"].as_array().into_iter().flatten();
+    tags.map(|tag| {
+        let name = text(&tag["name"]);
+        let (own, others) = std::mem::take(&mut endpoints).into_iter().partition(|(tag, _)| *tag == name);
+        endpoints = others;
+        let own: Vec<(String, Endpoint)> = own;
+        Chapter { description: text(&tag["description"]), endpoints: own.into_iter().map(|(_, endpoint)| endpoint).collect(), name }
+    })
+    .collect()
+}
+
+fn endpoint(document: &Value, path: &str, method: &str, operation: &Value) -> Endpoint {
+    let given: Vec<&Value> = operation["parameters"].as_array().into_iter().flatten().collect();
+    let parameters = given.iter().map(|parameter| Parameter {
+        name: text(&parameter["name"]),
+        place: text(&parameter["in"]),
+        kind: kind(&parameter["schema"]),
+        required: parameter["required"] == true,
+        description: text(&parameter["description"]),
+    });
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let responses = operation["responses"].as_object().into_iter().flatten();
+    let problems = responses.filter(|(status, _)| !status.starts_with('2')).map(|(status, response)| (status.clone(), text(&response["description"])));
+    Endpoint {
+        method: method.to_uppercase(),
+        path: path.to_owned(),
+        summary: [text(&operation["summary"]), text(&operation["description"])].join(" ").trim().to_owned(),
+        parameters: parameters.collect(),
+        body: fields(document, body),
+        answer: fields(document, &operation["responses"]["200"]["content"]["application/json"]["schema"]),
+        problems: problems.collect(),
+        example: example(document, path, method, &given, body),
+    }
+}
+
+/// The fields of a schema, following references one level deep per array.
+fn fields(document: &Value, schema: &Value) -> Vec<Field> {
+    let schema = resolve(document, schema);
+    let mut fields = Vec::new();
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let resolved = resolve(document, field);
+        fields.push(Field { name: name.clone(), kind: kind(field), description: text(&field["description"]) });
+        let items = resolve(document, &resolved["items"]);
+        let nested = if items["properties"].is_object() { items } else { resolved };
+        for (inner, field) in nested["properties"].as_object().into_iter().flatten() {
+            let separator = if resolved["items"].is_null() { "." } else { "[]." };
+            fields.push(Field { name: format!("{name}{separator}{inner}"), kind: kind(field), description: text(&field["description"]) });
+        }
+    }
+    fields
+}
+
+fn resolve<'document>(document: &'document Value, schema: &'document Value) -> &'document Value {
+    let reference = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    reference.and_then(|pointer| document.pointer(pointer)).unwrap_or(schema)
+}
+
+fn kind(schema: &Value) -> String {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return reference.rsplit('/').next().unwrap_or_default().to_owned();
+    }
+    match &schema["type"] {
+        Value::String(kind) if kind == "array" => format!("{}[]", kind_of_items(schema)),
+        Value::String(kind) => kind.clone(),
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect::<Vec<_>>().join(" or "),
+        _ => "any".to_owned(),
+    }
+    .replace("array", &format!("{}[]", kind_of_items(schema)))
+}
+
+fn kind_of_items(schema: &Value) -> String {
+    if schema["items"].is_object() { kind(&schema["items"]) } else { "any".to_owned() }
+}
+
+fn example(document: &Value, path: &str, method: &str, parameters: &[&Value], body: &Value) -> String {
+    let mut address = path.to_owned();
+    let mut query = Vec::new();
+    for parameter in parameters {
+        let name = text(&parameter["name"]);
+        let values = match &parameter["example"] {
+            Value::Array(values) => values.iter().map(plain).collect(),
+            Value::Null => continue,
+            value => vec![plain(value)],
+        };
+        if parameter["in"] == "path" {
+            address = address.replace(&format!("{{{name}}}"), &values.join(""));
+        } else {
+            query.extend(values.into_iter().map(|value| format!("{name}={value}")));
+        }
+    }
+    if !query.is_empty() {
+        address = format!("{address}?{}", query.join("&"));
+    }
+    let command = if method == "get" { "curl".to_owned() } else { format!("curl -X {}", method.to_uppercase()) };
+    let properties = resolve(document, body)["properties"].as_object();
+    let examples = properties.into_iter().flatten().filter(|(_, field)| !field["example"].is_null());
+    let body: serde_json::Map<String, Value> = examples.map(|(name, field)| (name.clone(), field["example"].clone())).collect();
+    let data = if body.is_empty() { String::new() } else { format!(" --json '{}'", Value::Object(body)) };
+    format!("{command} 'http://127.0.0.1:8080{address}'{data}").replace("curl -X POST ", if data.is_empty() { "curl -X POST " } else { "curl " })
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,21 @@
+//! One file per page: query, template, handler, `router()`.
+
+mod api;
+mod overview;
+mod preferences;
+
+use askama::Template;
+use axum::{Router, response::Html};
+use utoipa::openapi::OpenApi;
+
+use super::AppState;
+use crate::error::{AppError, AppResult};
+
+pub fn router(document: OpenApi) -> Router<AppState> {
+    Router::new().merge(overview::router()).merge(preferences::router()).merge(api::router(document))
+}
+
+/// A page as a response.
+fn page(template: &impl Template) -> AppResult<Html<String>> {
+    template.render().map(Html).map_err(|error| AppError::Internal(error.into()))
+}

@@ -1,0 +1,150 @@
+//! What surrounds every page: language, theme, navigation, breadcrumbs.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, Uri, request::Parts},
+};
+use axum_extra::extract::CookieJar;
+use fluent_templates::fluent_bundle::FluentValue;
+
+use super::{AppState, assets, language::Language};
+
+/// The reader's choice of colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// As the system says.
+    #[default]
+    System,
+    /// Dark ink on light paper.
+    Light,
+    /// Light ink on dark paper.
+    Dark,
+}
+
+impl Theme {
+    /// All of them, in the order the switch shows.
+    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    /// `system`, `light` or `dark`.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The theme of this tag.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.tag() == tag)
+    }
+}
+
+/// One entry of the navigation.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Key of its name.
+    pub key: &'static str,
+    /// Its address; `None` while it is yet to come.
+    pub address: Option<&'static str>,
+}
+
+/// The navigation: what can be visited, and what is to come.
+pub const PLACES: [Place; 6] = [
+    Place { key: "nav-overview", address: Some("/") },
+    Place { key: "nav-words", address: None },
+    Place { key: "nav-triplet", address: None },
+    Place { key: "nav-skin", address: None },
+    Place { key: "nav-fashion", address: None },
+    Place { key: "nav-api", address: Some("/api") },
+];
+
+/// What the base template needs; every page holds one.
+#[derive(Debug, Clone)]
+pub struct Shell {
+    /// The reader's language.
+    pub language: Language,
+    /// The reader's colours.
+    pub theme: Theme,
+    /// Where the reader is, with the query.
+    pub here: String,
+    /// Where tensors live.
+    pub device: String,
+    /// The address of the section of the navigation that the page belongs to.
+    section: &'static str,
+}
+
+impl FromRequestParts<AppState> for Shell {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let path = parts.uri.path();
+        let section = PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
+        Ok(Self::new(state, &parts.uri, &parts.headers, section.unwrap_or_default()))
+    }
+}
+
+impl Shell {
+    /// Reads the reader's choices: `?lang=` first, then cookies, then what the browser prefers.
+    pub fn new(state: &AppState, uri: &Uri, headers: &HeaderMap, section: &'static str) -> Self {
+        let cookies = CookieJar::from_headers(headers);
+        let chosen = |name: &str| cookies.get(name).map(|cookie| cookie.value().to_owned());
+        let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).find(|(name, _)| name == "lang").map(|(_, value)| value.into_owned());
+        let language = asked.as_deref().and_then(Language::of_tag).or_else(|| chosen("language").as_deref().and_then(Language::of_tag));
+        Self {
+            language: language.unwrap_or_else(|| Language::of_headers(headers)),
+            theme: chosen("theme").as_deref().and_then(Theme::of_tag).unwrap_or_default(),
+            here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+            device: state.device.clone(),
+            section,
+        }
+    }
+
+    /// The text of `key` in the reader's language.
+    pub fn say(&self, key: &str) -> String {
+        self.language.say(key)
+    }
+
+    /// What a page says of an error with this status.
+    pub fn error_title(&self, status: &u16) -> String {
+        const TITLED: [u16; 8] = [400, 404, 405, 408, 413, 415, 422, 503];
+        match status {
+            status if TITLED.contains(status) => self.say(&format!("error-{status}")),
+            400..500 => self.say("error-400"),
+            _ => self.say("error-500"),
+        }
+    }
+
+    /// The text of `key` with one argument.
+    pub fn say_one(&self, key: &str, name: &'static str, value: impl ToString) -> String {
+        let value = FluentValue::from(value.to_string());
+        self.language.say_with(key, &HashMap::from([(Cow::Borrowed(name), value)]))
+    }
+
+    /// A number for prose.
+    pub fn number(&self, value: &usize) -> String {
+        self.language.number(*value)
+    }
+
+    /// The address of an asset.
+    pub fn asset(&self, path: &str) -> String {
+        assets::address(path)
+    }
+
+    /// The navigation, with whether each place is where the reader is.
+    pub fn places(&self) -> Vec<(Place, bool)> {
+        PLACES.iter().map(|place| (*place, place.address == Some(self.section))).collect()
+    }
+
+    /// The version of this program.
+    pub fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The version of libtorch.
+    pub fn libtorch(&self) -> &'static str {
+        crate::models::libtorch_version()
+    }
+}

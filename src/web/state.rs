@@ -1,0 +1,67 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::monitor::Monitor;
+use crate::{
+    config::Settings,
+    error::{AppError, AppResult},
+    words::Library,
+};
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// See [`AppState`].
+pub struct Shared {
+    /// The vector sets.
+    pub library: Arc<Library>,
+    /// How the program was started.
+    pub settings: Settings,
+    /// Where tensors live: `cpu` or `cuda:N`.
+    pub device: String,
+    /// Counts and times of requests.
+    pub monitor: Monitor,
+    computations: Semaphore,
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// Opens what the server shows.
+    ///
+    /// # Errors
+    /// When the data folder can't be written, or the device that was asked for is not there.
+    pub fn open(settings: Settings) -> anyhow::Result<Self> {
+        let device = settings.device.name()?;
+        let library = Library::open(&settings)?;
+        let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
+        Ok(Self(Arc::new(Shared { library, settings, device, monitor: Monitor::new()?, computations })))
+    }
+
+    /// Runs `work` off the threads that answer requests.
+    ///
+    /// # Errors
+    /// [`AppError::Busy`] when too much is computed already; what `work` returns.
+    pub async fn compute<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> AppResult<T> + Send + 'static) -> AppResult<T> {
+        let Ok(_permit) = tokio::time::timeout(LONGEST_WAIT, self.computations.acquire()).await else {
+            return Err(AppError::Busy { retry_after_seconds: 1 });
+        };
+        let state = self.clone();
+        tokio::task::spawn_blocking(move || work(&state)).await.map_err(|panic| AppError::Internal(panic.into()))?
+    }
+}
+
+/// More than one per thread, since a page waits for memory as well as for arithmetic.
+const COMPUTATIONS_PER_THREAD: usize = 2;
+/// After this long in the queue a request is told to come back.
+const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
