@@ -97,45 +97,69 @@ fn chunks_per_row(dimension: usize) -> usize {
 /// Source: Pennington et al. 2014, eq. 8; `AdaGrad`: Duchi et al. 2011.
 #[must_use]
 pub fn train_cell(pairs: &[Pair], words: &mut Block, contexts: &mut Block, dimension: usize, learning_rate: f32) -> f64 {
-    let length = chunks_per_row(dimension);
-    let (words, contexts) = (&mut words.chunks[..], &mut contexts.chunks[..]);
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut loss = 0.0;
-            for pair in pairs {
-                let word = &mut words[usize::from(pair.row) * length..][..length];
-                let context = &mut contexts[usize::from(pair.column) * length..][..length];
-                loss += f64::from(step(pair, word, context, learning_rate));
-                pin_ones(word, context, dimension);
-            }
-            loss
-        },
-    )
+    pulp::Arch::new().dispatch(Pass { pairs, words: &mut words.chunks, contexts: &mut contexts.chunks, dimension, learning_rate })
+}
+
+/// A pass over a cell, compiled once for each instruction set.
+struct Pass<'a> {
+    pairs: &'a [Pair],
+    words: &'a mut [Chunk],
+    contexts: &'a mut [Chunk],
+    dimension: usize,
+    learning_rate: f32,
+}
+
+impl pulp::WithSimd for Pass<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> f64 {
+        let length = chunks_per_row(self.dimension);
+        let mut loss = 0.0;
+        for pair in self.pairs {
+            let word = &mut self.words[usize::from(pair.row) * length..][..length];
+            let context = &mut self.contexts[usize::from(pair.column) * length..][..length];
+            loss += f64::from(step(pair, word, context, self.learning_rate));
+            pin_ones(word, context, self.dimension);
+        }
+        loss
+    }
 }
 
 #[inline(always)]
 fn step(pair: &Pair, word: &mut [Chunk], context: &mut [Chunk], learning_rate: f32) -> f32 {
     let mut products = [0.0; LANES];
     for (word, context) in word.iter().zip(&*context) {
-        for lane in 0..LANES {
-            products[lane] = word.values[lane].mul_add(context.values[lane], products[lane]);
-        }
+        products = lanes(|lane| word.values[lane].mul_add(context.values[lane], products[lane]));
     }
     let difference = sum(products) - pair.log_count;
     let weighted = pair.weight * difference;
     let scaled = weighted * learning_rate;
     for (word, context) in word.iter_mut().zip(context) {
-        for lane in 0..LANES {
-            let word_gradient = scaled * context.values[lane];
-            let context_gradient = scaled * word.values[lane];
-            word.values[lane] -= word_gradient * inverse_square_root(word.squares[lane]);
-            context.values[lane] -= context_gradient * inverse_square_root(context.squares[lane]);
-            word.squares[lane] = word_gradient.mul_add(word_gradient, word.squares[lane]);
-            context.squares[lane] = context_gradient.mul_add(context_gradient, context.squares[lane]);
-        }
+        // Whole chunks in registers, so that the compiler need not prove that the two rows are apart.
+        let (old_word, old_context) = (*word, *context);
+        *word = stepped(&old_word, &old_context.values, scaled);
+        *context = stepped(&old_context, &old_word.values, scaled);
     }
     0.5 * weighted * difference
+}
+
+#[inline(always)]
+fn stepped(old: &Chunk, other: &[f32; LANES], scaled: f32) -> Chunk {
+    let gradient = lanes(|lane| scaled * other[lane]);
+    Chunk {
+        values: lanes(|lane| old.values[lane] - gradient[lane] * inverse_square_root(old.squares[lane])),
+        squares: lanes(|lane| gradient[lane].mul_add(gradient[lane], old.squares[lane])),
+    }
+}
+
+#[inline(always)]
+fn lanes(value: impl Fn(usize) -> f32) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    for (lane, slot) in lanes.iter_mut().enumerate() {
+        *slot = value(lane);
+    }
+    lanes
 }
 
 /// The one that multiplies the other side's bias is no parameter.
