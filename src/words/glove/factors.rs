@@ -113,53 +113,55 @@ impl pulp::WithSimd for Pass<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) -> f64 {
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> f64 {
         let length = chunks_per_row(self.dimension);
         let mut loss = 0.0;
         for pair in self.pairs {
             let word = &mut self.words[usize::from(pair.row) * length..][..length];
             let context = &mut self.contexts[usize::from(pair.column) * length..][..length];
-            loss += f64::from(step(pair, word, context, self.learning_rate));
+            loss += f64::from(step(simd, pair, word, context, self.learning_rate));
             pin_ones(word, context, self.dimension);
         }
         loss
     }
 }
 
+// Registers are named, not left to the compiler: it would rather gather one lane of many chunks than take a chunk.
 #[inline(always)]
-fn step(pair: &Pair, word: &mut [Chunk], context: &mut [Chunk], learning_rate: f32) -> f32 {
+fn step<S: pulp::Simd>(simd: S, pair: &Pair, word: &mut [Chunk], context: &mut [Chunk], learning_rate: f32) -> f32 {
     let mut products = [0.0; LANES];
+    let (sums, _) = S::as_mut_simd_f32s(&mut products);
     for (word, context) in word.iter().zip(&*context) {
-        products = lanes(|lane| word.values[lane].mul_add(context.values[lane], products[lane]));
+        let ((word, _), (context, _)) = (S::as_simd_f32s(&word.values), S::as_simd_f32s(&context.values));
+        for ((sum, &word), &context) in sums.iter_mut().zip(word).zip(context) {
+            *sum = simd.mul_add_f32s(word, context, *sum);
+        }
     }
     let difference = sum(products) - pair.log_count;
     let weighted = pair.weight * difference;
-    let scaled = weighted * learning_rate;
+    let scaled = simd.splat_f32s(weighted * learning_rate);
     for (word, context) in word.iter_mut().zip(context) {
-        // Whole chunks in registers, so that the compiler need not prove that the two rows are apart.
-        let (old_word, old_context) = (*word, *context);
-        *word = stepped(&old_word, &old_context.values, scaled);
-        *context = stepped(&old_context, &old_word.values, scaled);
+        let (word_values, _) = S::as_mut_simd_f32s(&mut word.values);
+        let (word_squares, _) = S::as_mut_simd_f32s(&mut word.squares);
+        let (context_values, _) = S::as_mut_simd_f32s(&mut context.values);
+        let (context_squares, _) = S::as_mut_simd_f32s(&mut context.squares);
+        let words = word_values.iter_mut().zip(word_squares);
+        let contexts = context_values.iter_mut().zip(context_squares);
+        for ((word, word_square), (context, context_square)) in words.zip(contexts) {
+            let word_gradient = simd.mul_f32s(scaled, *context);
+            let context_gradient = simd.mul_f32s(scaled, *word);
+            *word = stepped(simd, *word, word_gradient, *word_square);
+            *context = stepped(simd, *context, context_gradient, *context_square);
+            *word_square = simd.mul_add_f32s(word_gradient, word_gradient, *word_square);
+            *context_square = simd.mul_add_f32s(context_gradient, context_gradient, *context_square);
+        }
     }
     0.5 * weighted * difference
 }
 
 #[inline(always)]
-fn stepped(old: &Chunk, other: &[f32; LANES], scaled: f32) -> Chunk {
-    let gradient = lanes(|lane| scaled * other[lane]);
-    Chunk {
-        values: lanes(|lane| old.values[lane] - gradient[lane] * inverse_square_root(old.squares[lane])),
-        squares: lanes(|lane| gradient[lane].mul_add(gradient[lane], old.squares[lane])),
-    }
-}
-
-#[inline(always)]
-fn lanes(value: impl Fn(usize) -> f32) -> [f32; LANES] {
-    let mut lanes = [0.0; LANES];
-    for (lane, slot) in lanes.iter_mut().enumerate() {
-        *slot = value(lane);
-    }
-    lanes
+fn stepped<S: pulp::Simd>(simd: S, value: S::f32s, gradient: S::f32s, square: S::f32s) -> S::f32s {
+    simd.sub_f32s(value, simd.div_f32s(gradient, simd.sqrt_f32s(square)))
 }
 
 /// The one that multiplies the other side's bias is no parameter.
@@ -180,9 +182,4 @@ fn sum(mut lanes: [f32; LANES]) -> f32 {
         width /= 2;
     }
     lanes[0]
-}
-
-#[inline(always)]
-fn inverse_square_root(value: f32) -> f32 {
-    1.0 / value.sqrt()
 }
