@@ -54,7 +54,8 @@ fn transpose(points: Points, stride: usize) -> Vec<f32> {
 
 /// Squared Euclidean distances from `point` to every column, by differences: exactly 0 between equal points.
 fn squared_distances(point: &[f32], columns: &[f32], distances: &mut [f32]) {
-    Arch::new().dispatch(|| {
+    #[inline(always)]
+    fn kernel(point: &[f32], columns: &[f32], distances: &mut [f32]) {
         distances.fill(0.0);
         for (&value, column) in point.iter().zip(columns.chunks_exact(distances.len())) {
             for (distance, &other) in distances.iter_mut().zip(column) {
@@ -62,7 +63,8 @@ fn squared_distances(point: &[f32], columns: &[f32], distances: &mut [f32]) {
                 *distance = difference.mul_add(difference, *distance);
             }
         }
-    });
+    }
+    Arch::new().dispatch(|| kernel(point, columns, distances));
 }
 
 /// Turns the squared distances from point `own` into probabilities whose entropy is `target` nats, 0 for itself.
@@ -106,30 +108,36 @@ fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
     }
     let precision = log_precision.exp();
     let [sum, ..] = moments(&distances, precision);
-    Arch::new().dispatch(|| {
-        for (probability, &distance) in row.iter_mut().zip(&distances) {
-            *probability = (exp(-precision * distance) / sum) as f32;
-        }
-    });
+    Arch::new().dispatch(|| shares(row, &distances, precision, sum));
     row[own] = 0.0;
+}
+
+/// Each distance's weight as a share of their sum.
+#[inline(always)]
+fn shares(row: &mut [f32], distances: &[f64], precision: f64, sum: f64) {
+    for (probability, &distance) in row.iter_mut().zip(distances) {
+        *probability = (exp(-precision * distance) / sum) as f32;
+    }
 }
 
 /// Sums of w, d w and d² w over the distances d, where w = exp(-precision d).
 fn moments(distances: &[f64], precision: f64) -> [f64; 3] {
-    Arch::new().dispatch(|| {
-        let mut sums = [[0.0_f64; LANES]; 3];
-        for lanes in distances.as_chunks::<LANES>().0 {
+    #[inline(always)]
+    fn kernel(distances: &[[f64; LANES]], precision: f64) -> [[f64; LANES]; 3] {
+        let (mut sum, mut first, mut second) = ([0.0_f64; LANES], [0.0_f64; LANES], [0.0_f64; LANES]);
+        for lanes in distances {
             for lane in 0..LANES {
                 let weight = exp(-precision * lanes[lane]);
                 // The infinitely far have no weight, and must not turn the moments into NaN.
-                let distance = lanes[lane].min(1e100);
-                sums[0][lane] += weight;
-                sums[1][lane] += weight * distance;
-                sums[2][lane] += weight * distance * distance;
+                let weighted = weight * lanes[lane].min(1e100);
+                sum[lane] += weight;
+                first[lane] += weighted;
+                second[lane] += weighted * lanes[lane].min(1e100);
             }
         }
-        sums.map(|lanes| lanes.iter().sum())
-    })
+        [sum, first, second]
+    }
+    Arch::new().dispatch(|| kernel(distances.as_chunks().0, precision)).map(|lanes| lanes.iter().sum())
 }
 
 /// From probabilities given one point to probabilities of pairs: the mean of both, over all points.

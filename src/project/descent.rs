@@ -80,44 +80,50 @@ impl Plane {
 
     /// How the points pull and push one at `own`, with similarity q = 1 / (1 + d²).
     fn force_on(&self, own: [f32; 2], probabilities: &[f32]) -> Force {
-        Arch::new().dispatch(|| {
-            let mut pull = [[0.0_f32; LANES]; 2];
-            let mut push = [[0.0_f32; LANES]; 2];
-            let mut similarity = [0.0_f32; LANES];
-            let chunks = self.x.as_chunks::<LANES>().0.iter().zip(self.y.as_chunks::<LANES>().0);
-            for ((x, y), probabilities) in chunks.zip(probabilities.as_chunks::<LANES>().0) {
-                for lane in 0..LANES {
-                    let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
-                    let q = 1.0 / dx.mul_add(dx, dy.mul_add(dy, 1.0));
-                    let pq = probabilities[lane] * q;
-                    let qq = q * q;
-                    similarity[lane] += q;
-                    pull[0][lane] = pq.mul_add(dx, pull[0][lane]);
-                    pull[1][lane] = pq.mul_add(dy, pull[1][lane]);
-                    push[0][lane] = qq.mul_add(dx, push[0][lane]);
-                    push[1][lane] = qq.mul_add(dy, push[1][lane]);
-                }
-            }
-            let sum = |lanes: [[f32; LANES]; 2]| lanes.map(|lanes| total(lanes) as f32);
-            Force { pull: sum(pull), push: sum(push), similarity: total(similarity) }
-        })
+        let (x, y) = (self.x.as_chunks().0, self.y.as_chunks().0);
+        Arch::new().dispatch(|| force(own, x, y, probabilities.as_chunks().0))
     }
 
     /// Sums of p ln(1 + d²) and of 1 / (1 + d²) over the distances d from `own`.
     fn log_similarity_to(&self, own: [f32; 2], probabilities: &[f32]) -> (f64, f64) {
-        Arch::new().dispatch(|| {
-            let mut logs = [0.0_f32; LANES];
-            let mut similarity = [0.0_f32; LANES];
-            let chunks = self.x.as_chunks::<LANES>().0.iter().zip(self.y.as_chunks::<LANES>().0);
-            for ((x, y), probabilities) in chunks.zip(probabilities.as_chunks::<LANES>().0) {
-                for lane in 0..LANES {
-                    let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
-                    let one_plus_square = dx.mul_add(dx, dy.mul_add(dy, 1.0));
-                    logs[lane] = probabilities[lane].mul_add(ln(one_plus_square), logs[lane]);
-                    similarity[lane] += 1.0 / one_plus_square;
-                }
-            }
-            (total(logs), total(similarity))
-        })
+        let (x, y) = (self.x.as_chunks().0, self.y.as_chunks().0);
+        Arch::new().dispatch(|| log_similarity(own, x, y, probabilities.as_chunks().0))
     }
+}
+
+// The kernels must be compiled within the dispatching function, for its instruction set: elsewhere a fused multiply-add is a call.
+
+#[inline(always)]
+fn force(own: [f32; 2], x: &[[f32; LANES]], y: &[[f32; LANES]], probabilities: &[[f32; LANES]]) -> Force {
+    let (mut pull_x, mut pull_y, mut push_x, mut push_y) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
+    let mut similarity = [0.0_f32; LANES];
+    for ((x, y), probabilities) in x.iter().zip(y).zip(probabilities) {
+        for lane in 0..LANES {
+            let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
+            let q = 1.0 / dx.mul_add(dx, dy.mul_add(dy, 1.0));
+            let pq = probabilities[lane] * q;
+            let qq = q * q;
+            similarity[lane] += q;
+            pull_x[lane] = pq.mul_add(dx, pull_x[lane]);
+            pull_y[lane] = pq.mul_add(dy, pull_y[lane]);
+            push_x[lane] = qq.mul_add(dx, push_x[lane]);
+            push_y[lane] = qq.mul_add(dy, push_y[lane]);
+        }
+    }
+    let pair = |x, y| [total(x) as f32, total(y) as f32];
+    Force { pull: pair(pull_x, pull_y), push: pair(push_x, push_y), similarity: total(similarity) }
+}
+
+#[inline(always)]
+fn log_similarity(own: [f32; 2], x: &[[f32; LANES]], y: &[[f32; LANES]], probabilities: &[[f32; LANES]]) -> (f64, f64) {
+    let (mut logs, mut similarity) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    for ((x, y), probabilities) in x.iter().zip(y).zip(probabilities) {
+        for lane in 0..LANES {
+            let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
+            let one_plus_square = dx.mul_add(dx, dy.mul_add(dy, 1.0));
+            logs[lane] = probabilities[lane].mul_add(ln(one_plus_square), logs[lane]);
+            similarity[lane] += 1.0 / one_plus_square;
+        }
+    }
+    (total(logs), total(similarity))
 }
