@@ -1,6 +1,6 @@
 //! The affinities of t-SNE: how much each pair of points belongs together, from distances and a perplexity.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Points;
@@ -31,7 +31,7 @@ impl Affinities {
         let columns = transpose(points, stride);
         joint.par_chunks_exact_mut(stride).enumerate().for_each(|(row, conditional)| {
             let point = &points.values[row * points.dimension..][..points.dimension];
-            squared_distances(point, &columns, conditional);
+            Arch::new().dispatch(SquaredDistances { point, columns: &columns, distances: conditional });
             conditional_probabilities(&mut conditional[..count], row, perplexity.ln());
             conditional[count..].fill(0.0);
         });
@@ -52,19 +52,27 @@ fn transpose(points: Points, stride: usize) -> Vec<f32> {
     columns
 }
 
-/// Squared Euclidean distances from `point` to every column, by differences: exactly 0 between equal points.
-fn squared_distances(point: &[f32], columns: &[f32], distances: &mut [f32]) {
+/// Squared Euclidean distances from a point to every column, by differences: exactly 0 between equal points.
+struct SquaredDistances<'a> {
+    point: &'a [f32],
+    columns: &'a [f32],
+    distances: &'a mut [f32],
+}
+
+// Types instead of closures, so that the kernels are inlined into the dispatching function and compiled for its instruction set.
+impl WithSimd for SquaredDistances<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn kernel(point: &[f32], columns: &[f32], distances: &mut [f32]) {
-        distances.fill(0.0);
-        for (&value, column) in point.iter().zip(columns.chunks_exact(distances.len())) {
-            for (distance, &other) in distances.iter_mut().zip(column) {
+    fn with_simd<S: Simd>(self, _: S) {
+        self.distances.fill(0.0);
+        for (&value, column) in self.point.iter().zip(self.columns.chunks_exact(self.distances.len())) {
+            for (distance, &other) in self.distances.iter_mut().zip(column) {
                 let difference = value - other;
                 *distance = difference.mul_add(difference, *distance);
             }
         }
     }
-    Arch::new().dispatch(|| kernel(point, columns, distances));
 }
 
 /// Turns the squared distances from point `own` into probabilities whose entropy is `target` nats, 0 for itself.
@@ -91,7 +99,7 @@ fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
     let mut log_precision = 1.0_f64;
     for _ in 0..100 {
         let precision = log_precision.exp();
-        let [sum, first, second] = moments(&distances, precision);
+        let [sum, first, second] = Arch::new().dispatch(Moments { distances: distances.as_chunks().0, precision });
         let (mean, square) = (first / sum, second / sum);
         let excess = sum.ln() + precision * mean - target;
         if excess.abs() < TOLERANCE || high - low < 1e-12 {
@@ -107,27 +115,45 @@ fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
         log_precision = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
     }
     let precision = log_precision.exp();
-    let [sum, ..] = moments(&distances, precision);
-    Arch::new().dispatch(|| shares(row, &distances, precision, sum));
+    let [sum, ..] = Arch::new().dispatch(Moments { distances: distances.as_chunks().0, precision });
+    Arch::new().dispatch(Shares { probabilities: row, distances: &distances, precision, sum });
     row[own] = 0.0;
 }
 
 /// Each distance's weight as a share of their sum.
-#[inline(always)]
-fn shares(row: &mut [f32], distances: &[f64], precision: f64, sum: f64) {
-    for (probability, &distance) in row.iter_mut().zip(distances) {
-        *probability = (exp(-precision * distance) / sum) as f32;
+struct Shares<'a> {
+    probabilities: &'a mut [f32],
+    distances: &'a [f64],
+    precision: f64,
+    sum: f64,
+}
+
+impl WithSimd for Shares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (probability, &distance) in self.probabilities.iter_mut().zip(self.distances) {
+            *probability = (exp(-self.precision * distance) / self.sum) as f32;
+        }
     }
 }
 
 /// Sums of w, d w and d² w over the distances d, where w = exp(-precision d).
-fn moments(distances: &[f64], precision: f64) -> [f64; 3] {
+struct Moments<'a> {
+    distances: &'a [[f64; LANES]],
+    precision: f64,
+}
+
+impl WithSimd for Moments<'_> {
+    type Output = [f64; 3];
+
     #[inline(always)]
-    fn kernel(distances: &[[f64; LANES]], precision: f64) -> [[f64; LANES]; 3] {
+    fn with_simd<S: Simd>(self, _: S) -> [f64; 3] {
         let (mut sum, mut first, mut second) = ([0.0_f64; LANES], [0.0_f64; LANES], [0.0_f64; LANES]);
-        for lanes in distances {
+        for lanes in self.distances {
             for lane in 0..LANES {
-                let weight = exp(-precision * lanes[lane]);
+                let weight = exp(-self.precision * lanes[lane]);
                 // The infinitely far have no weight, and must not turn the moments into NaN.
                 let weighted = weight * lanes[lane].min(1e100);
                 sum[lane] += weight;
@@ -135,9 +161,8 @@ fn moments(distances: &[f64], precision: f64) -> [f64; 3] {
                 second[lane] += weighted * lanes[lane].min(1e100);
             }
         }
-        [sum, first, second]
+        [sum, first, second].map(|lanes| lanes.iter().sum())
     }
-    Arch::new().dispatch(|| kernel(distances.as_chunks().0, precision)).map(|lanes| lanes.iter().sum())
 }
 
 /// From probabilities given one point to probabilities of pairs: the mean of both, over all points.
