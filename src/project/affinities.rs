@@ -183,3 +183,56 @@ fn symmetrise(joint: &mut [f32], count: usize, stride: usize) {
 fn negative_entropy(row: &[f32]) -> f64 {
     row.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Fixture {
+        dimension: usize,
+        perplexity: f64,
+        points: Vec<f32>,
+        joint: Vec<f64>,
+    }
+
+    #[test]
+    fn affinities_are_scikit_learns() {
+        for fixture in [
+            include_str!("../../tests/fixtures/project/affinities-60.json"),
+            include_str!("../../tests/fixtures/project/affinities-20.json"),
+        ] {
+            let fixture: Fixture = serde_json::from_str(fixture).unwrap();
+            let ours = Affinities::new(Points::new(&fixture.points, fixture.dimension).unwrap(), fixture.perplexity);
+            let largest = fixture.joint.iter().copied().fold(0.0, f64::max);
+            for (index, theirs) in fixture.joint.iter().enumerate() {
+                let ours = f64::from(ours.joint[index / ours.count * ours.stride + index % ours.count]);
+                // scikit-learn's bisection ends 1e-5 nats from the entropy asked for.
+                assert!((ours - theirs).abs() <= 1e-4 * theirs + 1e-7 * largest, "{index}: {ours} {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_point_has_as_many_neighbours_as_the_perplexity_says() {
+        let distances: Vec<f32> = (0..100).map(|index| (index as f32 * 0.37).sin().abs() * 9.0).collect();
+        for perplexity in [1.5, 5.0, 30.0, 90.0_f64] {
+            let mut row = distances.clone();
+            conditional_probabilities(&mut row, 17, perplexity.ln());
+            let entropy = -negative_entropy(&row);
+            assert!((entropy.exp() / perplexity - 1.0).abs() < 1e-5, "{perplexity}: {}", entropy.exp());
+            assert_eq!(row[17], 0.0);
+        }
+    }
+
+    #[test]
+    fn equal_distances_and_ties_beyond_the_perplexity_share_alike() {
+        let mut row = vec![4.0_f32; 5];
+        conditional_probabilities(&mut row, 2, 1.5_f64.ln());
+        assert_eq!(row, [0.25, 0.25, 0.0, 0.25, 0.25]);
+        // Three nearest of one distance can't be told down to one and a half.
+        let mut row = vec![0.0, 1.0, 1.0, 1.0, 100.0];
+        conditional_probabilities(&mut row, 0, 1.5_f64.ln());
+        assert!((row[1] - 1.0 / 3.0).abs() < 1e-6 && row[4] < 1e-6, "{row:?}");
+    }
+}

@@ -93,6 +93,34 @@ fn gallery(name: &str, figure: &Figure, direction: Direction) {
     std::fs::write(folder.join(format!("{name}.svg")), figure.to_page_svg(Width::Wide)).unwrap();
 }
 
+#[derive(serde::Deserialize)]
+struct PcaFixture {
+    dimension: usize,
+    points: Vec<f32>,
+    coordinates: Vec<f64>,
+    directions: Vec<f64>,
+    explained_variance: Vec<f64>,
+    explained_variance_ratio: Vec<f64>,
+}
+
+#[test]
+fn pca_is_scikit_learns_sign_included() {
+    for fixture in [
+        include_str!("../fixtures/project/pca-tall.json"),
+        include_str!("../fixtures/project/pca-wide.json"),
+        include_str!("../fixtures/project/pca-square.json"),
+    ] {
+        let fixture: PcaFixture = serde_json::from_str(fixture).unwrap();
+        let map = pca(Points::new(&fixture.points, fixture.dimension).unwrap(), 2).unwrap();
+        let close = |ours: f64, theirs: f64| assert!((ours - theirs).abs() <= 1e-5 * theirs.abs().max(1.0), "{ours} {theirs}");
+        assert_eq!(map.coordinates.len(), fixture.coordinates.len());
+        map.coordinates.iter().zip(&fixture.coordinates).for_each(|(&ours, &theirs)| close(ours.into(), theirs));
+        map.directions.iter().zip(&fixture.directions).for_each(|(&ours, &theirs)| close(ours.into(), theirs));
+        map.explained_variance.iter().zip(&fixture.explained_variance).for_each(|(&ours, &theirs)| close(ours, theirs));
+        map.explained_variance_ratio.iter().zip(&fixture.explained_variance_ratio).for_each(|(&ours, &theirs)| close(ours, theirs));
+    }
+}
+
 #[test]
 fn the_reports_maps_show_every_word() {
     let Some(vectors) = vectors() else {
