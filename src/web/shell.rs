@@ -107,6 +107,11 @@ impl Shell {
         self.language.say(key)
     }
 
+    /// The address of the page that the navigation calls `nav-{id}`; `None` while it is yet to come.
+    pub fn address_of(&self, id: &str) -> Option<&'static str> {
+        PLACES.iter().find(|place| place.key.strip_prefix("nav-") == Some(id))?.address
+    }
+
     /// What a page says of an error with this status.
     pub fn error_title(&self, status: &u16) -> String {
         const TITLED: [u16; 8] = [400, 404, 405, 408, 413, 415, 422, 503];
