@@ -1,0 +1,359 @@
+//! What the templates of the words page ask for: texts, numbers, links, and the faults beside each field.
+
+use std::{borrow::{Borrow, Cow}, collections::HashMap};
+
+use axum::http::StatusCode;
+use fluent_templates::fluent_bundle::FluentValue;
+
+use super::{
+    analogies::{Direction, Question},
+    distances::Distances,
+    input::{Fault, FaultKind},
+    neighbors::Table,
+    query::{Section, State},
+    sentence::{Argument, Sentence},
+};
+use crate::{
+    error::AppResult,
+    web::shell::Shell,
+    words::{DEFAULT, Library, SetInfo, analogy::Method, report::report},
+};
+
+/// Everything on the page that is not a section's result.
+pub struct Page {
+    /// Language and address.
+    pub shell: Shell,
+    /// What the address says.
+    pub state: State,
+    /// Every set that can be chosen.
+    pub sets: Vec<SetInfo>,
+    /// The set that is shown.
+    pub set: SetInfo,
+    /// The one section that is shown, or all.
+    pub only: Option<Section>,
+    faults: Vec<Fault>,
+}
+
+/// What is wrong with a field, with links that mend it.
+pub struct FaultText {
+    /// A sentence.
+    pub message: String,
+    /// A near spelling and the address of the same page with it.
+    pub links: Vec<(String, String)>,
+}
+
+impl Page {
+    /// Finds the set that `state` names.
+    ///
+    /// # Errors
+    /// When there is no such set.
+    pub fn new(library: &Library, shell: Shell, state: State, only: Option<Section>) -> AppResult<Self> {
+        library.get(state.set())?; // says which sets there are, where this is none
+        let sets = library.list();
+        let set = sets.iter().find(|set| set.id == state.set()).or_else(|| sets.first()).cloned();
+        let set = set.ok_or_else(|| crate::error::AppError::not_found("There is no set of vectors."))?;
+        Ok(Self { shell, state, sets, set, only, faults: Vec::new() })
+    }
+
+    /// Keeps a section's faults.
+    pub fn note(&mut self, faults: Option<&Vec<Fault>>) {
+        self.faults.extend(faults.into_iter().flatten().cloned());
+    }
+
+    /// By the faults there are.
+    pub fn status(&self) -> StatusCode {
+        super::status(&self.faults)
+    }
+
+    /// The text of `key`.
+    pub fn say(&self, key: &str) -> String {
+        self.digits(&self.shell.say(key))
+    }
+
+    /// A sentence in the reader's language.
+    pub fn sentence(&self, sentence: &Sentence) -> String {
+        let language = self.shell.language;
+        let argument = |argument: &Argument| -> FluentValue<'static> {
+            match argument {
+                Argument::Text(text) => FluentValue::from(text.clone()),
+                Argument::Key(key) => FluentValue::from(language.say(key)),
+                Argument::Count(count) => FluentValue::from(*count),
+                Argument::Measure(value, decimals) => FluentValue::from(super::page::fixed(*value, *decimals)),
+                Argument::Share(share) => FluentValue::from(format!("{:.1}%", 100.0 * share)),
+            }
+        };
+        let arguments: HashMap<Cow<'static, str>, FluentValue> =
+            sentence.arguments.iter().map(|(name, value)| (Cow::Borrowed(*name), argument(value))).collect();
+        self.digits(&language.say_with(&sentence.key, &arguments))
+    }
+
+    /// A text with its numbers in the digits of the language. Words with Latin letters beside digits (3CosAdd, 6B, w1) keep theirs.
+    fn digits(&self, text: &str) -> String {
+        if self.shell.language.tag() == "fa" { persian_numbers(text) } else { text.to_owned() }
+    }
+
+    /// A count for prose.
+    pub fn count(&self, count: &usize) -> String {
+        self.shell.language.number(*count)
+    }
+
+    /// A number of a table: Latin digits, a real minus sign.
+    pub fn fixed(&self, value: &f32, decimals: &usize) -> String {
+        fixed(f64::from(*value), *decimals)
+    }
+
+    /// Forms lead to the whole page, or to the section that is shown alone.
+    pub fn action(&self) -> String {
+        self.only.map_or_else(|| "/words".to_owned(), |section| format!("/words/{}", section.id()))
+    }
+
+    /// True when a section stands on this page.
+    pub fn shows(&self, section: impl Borrow<Section>) -> bool {
+        self.only.is_none_or(|only| only == *section.borrow())
+    }
+
+    /// Its place on the page.
+    pub fn number_of(&self, section: impl Borrow<Section>) -> String {
+        let place = Section::ALL.iter().position(|other| other == section.borrow()).unwrap_or_default();
+        self.shell.language.number(place + 1)
+    }
+
+    /// Its heading.
+    pub fn title_of(&self, section: impl Borrow<Section>) -> String {
+        self.say(&format!("words-{}-title", section.borrow().id()))
+    }
+
+    /// What it is about.
+    pub fn about_of(&self, section: impl Borrow<Section>) -> String {
+        self.say(&format!("words-{}-about", section.borrow().id()))
+    }
+
+    /// Where it stands: on this page, or on its own.
+    pub fn link_of(&self, section: impl Borrow<Section>) -> String {
+        let section = *section.borrow();
+        if self.only.is_none() { format!("#{}", section.id()) } else { format!("/words/{}{}", section.id(), self.state.query()) }
+    }
+
+    /// Its own address, with its parameters and no others.
+    pub fn alone(&self, section: impl Borrow<Section>) -> String {
+        let section = *section.borrow();
+        format!("/words/{}{}", section.id(), self.state.query_of(section))
+    }
+
+    /// The whole page in the same state.
+    pub fn whole(&self) -> String {
+        format!("/words{}", self.state.query())
+    }
+
+    /// This page with the section's fields back at the report's.
+    pub fn reset_link(&self, section: impl Borrow<Section>) -> String {
+        let section = *section.borrow();
+        format!("{}{}#{}", self.action(), self.state.without(section).query(), section.id())
+    }
+
+    /// The section's numbers as files.
+    pub fn faces_of(&self, section: impl Borrow<Section>) -> Vec<(&'static str, String)> {
+        let section = *section.borrow();
+        let query = self.state.query_of(section);
+        [("CSV", "csv"), ("JSON", "json")].map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id()))).into()
+    }
+
+    /// The neighbours of `word`, in this set.
+    pub fn word_link(&self, word: &str) -> String {
+        let only_set = State::new(self.state.given("set").map(|set| ("set".to_owned(), set.to_owned())));
+        format!("/words{}#neighbors", only_set.with("words", word).query())
+    }
+
+    /// True when something typed there can't be used.
+    pub fn faulty(&self, field: &str) -> bool {
+        self.faults.iter().any(|fault| fault.field == field)
+    }
+
+    /// What is wrong with a field.
+    pub fn faults_of(&self, field: &str) -> Vec<FaultText> {
+        self.faults.iter().filter(|fault| fault.field == field).map(|fault| self.fault_text(fault)).collect()
+    }
+
+    fn fault_text(&self, fault: &Fault) -> FaultText {
+        let sentence = match &fault.kind {
+            FaultKind::Unknown { word, .. } => Sentence::new("words-unknown").text("word", word),
+            FaultKind::Number { key, limit } => Sentence::new(*key).text("limit", limit.to_string()),
+            FaultKind::Choice { choices } => Sentence::new("words-error-method").text("choices", *choices),
+            FaultKind::Form { key, text } => Sentence::new(*key).text("text", text),
+            FaultKind::Empty => Sentence::new("words-error-empty"),
+            FaultKind::Many { limit, count } => Sentence::new("words-error-many").count("limit", *limit).count("count", *count),
+            FaultKind::Long { count } => Sentence::new("words-error-long").count("limit", super::input::LIMIT_CHARACTERS).count("count", *count),
+            FaultKind::Line { key, line, word } => Sentence::new(*key).count("line", *line).text("word", word),
+        };
+        let links = match &fault.kind {
+            FaultKind::Unknown { word, suggestions } => {
+                let typed = self.state.text(fault.field);
+                let section = Section::ALL.into_iter().find(|section| section.fields().contains(&fault.field)).map_or("", Section::id);
+                let link = |near: &String| {
+                    let mended = self.state.with(fault.field, &replace_word(&typed, word, near)).query();
+                    (near.clone(), format!("{}{mended}#{section}", self.action()))
+                };
+                suggestions.iter().map(link).collect()
+            }
+            _ => Vec::new(),
+        };
+        FaultText { message: self.sentence(&sentence), links }
+    }
+
+    /// Over the neighbours of one word.
+    pub fn neighbors_caption(&self, table: &Table) -> String {
+        self.sentence(&Sentence::new("words-neighbors-caption").text("word", &table.word))
+    }
+
+    /// How much one table shares with the report, or that the set lacks the word.
+    pub fn common(&self, table: &Table) -> String {
+        match (table.comparison.common(), table.comparison.report) {
+            (Some(common), Some(report)) => {
+                self.sentence(&Sentence::new("words-neighbors-common-one").count("common", common).count("total", report.len()))
+            }
+            (None, Some(_)) => self.sentence(&Sentence::new("words-not-in-set").text("word", &table.word)),
+            _ => String::new(),
+        }
+    }
+
+    /// The words of the pairs that the set lacks, each once.
+    pub fn missing_of_distances(&self, distances: &Distances) -> Vec<String> {
+        let mut missing: Vec<String> = Vec::new();
+        for word in distances.rows.iter().flat_map(|row| &row.missing) {
+            if !missing.contains(word) {
+                missing.push(word.clone());
+            }
+        }
+        missing
+    }
+
+    /// Why a triple has no answer of ours.
+    pub fn unanswered(&self, question: &Question) -> String {
+        self.sentence(&Sentence::new("words-analogies-unanswered").text("words", question.missing.join(", ")))
+    }
+
+    /// Both ways round of a triple, each with its formula.
+    pub fn directions<'question>(&self, question: &'question Question) -> [(&'question Direction, String); 2] {
+        let [w1, w2, w3] = &question.words;
+        [(&question.first, format!("{w1} + {w2} − {w3}")), (&question.second, format!("{w1} + {w3} − {w2}"))]
+    }
+
+    /// True of 3CosMul, whose scores are no similarities.
+    pub fn is_product(&self, method: &Method) -> bool {
+        *method == Method::Mul
+    }
+
+    /// What is to be said of the set: what it is, and how it compares with the report's.
+    pub fn about_set(&self) -> Vec<String> {
+        let vectors = &report().vectors;
+        let numbers = |key: &str, vocabulary: usize, dimension: usize| {
+            let arguments = HashMap::from([
+                (Cow::Borrowed("name"), FluentValue::from(vectors.name.clone())),
+                (Cow::Borrowed("vocabulary"), FluentValue::from(self.count(&vocabulary))),
+                (Cow::Borrowed("dimension"), FluentValue::from(self.count(&dimension))),
+            ]);
+            self.digits(&self.shell.language.say_with(key, &arguments))
+        };
+        let mut said = vec![numbers("words-set-size", self.set.vocabulary, self.set.dimension)];
+        if self.set.id == DEFAULT {
+            said.push(self.say("words-set-embedded"));
+        }
+        let same = self.set.vocabulary == vectors.vocabulary && self.set.dimension == vectors.dimension;
+        said.push(numbers(if same { "words-set-same" } else { "words-set-report" }, vectors.vocabulary, vectors.dimension));
+        said
+    }
+
+    /// True where the report's own vectors would tell more.
+    pub fn wants_report_vectors(&self) -> bool {
+        self.set.vocabulary < report().vectors.vocabulary
+    }
+
+    /// One set of the chooser.
+    pub fn option_text(&self, set: &SetInfo) -> String {
+        let arguments = HashMap::from([
+            (Cow::Borrowed("name"), FluentValue::from(set.name.clone())),
+            (Cow::Borrowed("vocabulary"), FluentValue::from(self.count(&set.vocabulary))),
+            (Cow::Borrowed("dimension"), FluentValue::from(self.count(&set.dimension))),
+        ]);
+        // An option holds text alone, where isolation marks may show.
+        self.shell.language.say_with("words-set-option", &arguments).replace(['\u{2068}', '\u{2069}'], "")
+    }
+}
+
+/// With a real minus sign.
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| matches!(c, '0' | '.')) => rest.to_owned(),
+        Some(rest) => format!("−{rest}"),
+        None => text,
+    }
+}
+
+fn replace_word(text: &str, word: &str, near: &str) -> String {
+    let separator = |c: char| c.is_whitespace() || [',', '،', ';', '؛', ':', '/'].contains(&c);
+    let mut result = String::with_capacity(text.len());
+    for piece in text.split_inclusive(separator) {
+        let bare = piece.trim_end_matches(separator);
+        result.push_str(if bare == word { near } else { bare });
+        result.push_str(&piece[bare.len()..]);
+    }
+    result
+}
+
+fn persian_numbers(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let is_number = |c: char| c.is_ascii_digit();
+    let mut result = String::with_capacity(text.len() * 2);
+    let mut index = 0;
+    while index < letters.len() {
+        if !is_number(letters[index]) {
+            result.push(letters[index]);
+            index += 1;
+            continue;
+        }
+        let mut end = index;
+        while end < letters.len() && (is_number(letters[end]) || (matches!(letters[end], '.' | ',') && letters.get(end + 1).is_some_and(|c| is_number(*c)))) {
+            end += 1;
+        }
+        let beside = |c: Option<&char>| c.is_some_and(|c| c.is_ascii_alphabetic() || *c == '-');
+        let latin = beside(index.checked_sub(1).and_then(|before| letters.get(before))) || beside(letters.get(end));
+        for c in &letters[index..end] {
+            result.push(match c {
+                _ if latin => *c,
+                '.' => '٫',
+                ',' => '٬',
+                digit => digit.to_digit(10).and_then(|digit| char::from_u32('۰' as u32 + digit)).unwrap_or(*digit),
+            });
+        }
+        if !latin && letters.get(end) == Some(&'%') {
+            result.push('٪');
+            end += 1;
+        }
+        index = end;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_prose_become_persian_and_names_do_not() {
+        assert_eq!(persian_numbers("0.67 از 20,000"), "۰٫۶۷ از ۲۰٬۰۰۰");
+        assert_eq!(persian_numbers("3CosAdd, GloVe 6B, w1, 43-year"), "3CosAdd, GloVe 6B, w1, 43-year");
+        assert_eq!(persian_numbers("57.1% در رتبهٔ 3."), "۵۷٫۱٪ در رتبهٔ ۳.");
+    }
+
+    #[test]
+    fn only_the_whole_word_is_replaced() {
+        assert_eq!(replace_word("kng, kngdom kng", "kng", "king"), "king, kngdom king");
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        assert_eq!(fixed(-0.0004, 3), "0.000");
+        assert_eq!(fixed(-0.25, 2), "−0.25");
+    }
+}
