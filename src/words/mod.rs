@@ -13,6 +13,7 @@ pub mod import;
 mod library;
 mod mapped;
 pub mod quantise;
+pub mod report;
 pub mod search;
 mod set;
 

@@ -19,9 +19,9 @@ mod sheets;
 
 use askama::Template;
 use axum::{
-    Router,
+    Json, Router,
     extract::{Path, State as Extract},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{Html, IntoResponse as _, Response},
     routing::get,
 };
@@ -39,13 +39,11 @@ use self::{
 use crate::{
     error::{AppError, AppResult},
     web::{AppState, parameters::Parameters, shell::Shell},
-    words::{Library, VectorSet, analogy::Method},
+    words::{Library, VectorSet},
 };
 
-pub use sheets::sheet;
-
 pub fn router() -> Router<AppState> {
-    Router::new().route("/words", get(whole)).route("/words/{section}", get(part))
+    Router::new().route("/words", get(whole)).route("/words/{section}", get(part)).route("/figures/{name}", get(figure))
 }
 
 async fn whole(Extract(state): Extract<AppState>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
@@ -55,6 +53,24 @@ async fn whole(Extract(state): Extract<AppState>, shell: Shell, parameters: Para
 async fn part(Extract(state): Extract<AppState>, Path(id): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
     let section = Section::named(&id).ok_or_else(|| AppError::not_found(format!("The words page has no section {id:?}.")))?;
     answer(state, shell, parameters, Some(section)).await
+}
+
+/// `words-neighbors.csv` and the like: the numbers of a section, for the parameters of the page.
+async fn figure(Extract(state): Extract<AppState>, Path(name): Path<String>, parameters: Parameters) -> AppResult<Response> {
+    let absent = || AppError::not_found(format!("There is no figure {name:?}."));
+    let (kind, extension) = name.rsplit_once('.').ok_or_else(absent)?;
+    let (id, extension) = (kind.strip_prefix("words-").ok_or_else(absent)?.to_owned(), extension.to_owned());
+    state
+        .compute(move |app| match extension.as_str() {
+            "csv" => {
+                let csv = sheets::sheet(&app.library, &id, parameters.0)?.csv()?;
+                let name = format!("inline; filename=\"words-{id}.csv\"");
+                Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], csv).into_response())
+            }
+            "json" => Ok(Json(sheets::sheet(&app.library, &id, parameters.0)?.json()).into_response()),
+            other => Err(AppError::not_found(format!("words-{id} has no face {other:?}; there are csv and json."))),
+        })
+        .await
 }
 
 async fn answer(app: AppState, shell: Shell, parameters: Parameters, only: Option<Section>) -> AppResult<Response> {

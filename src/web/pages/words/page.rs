@@ -1,6 +1,6 @@
 //! What the templates of the words page ask for: texts, numbers, links, and the faults beside each field.
 
-use std::{borrow::{Borrow, Cow}, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap};
 
 use axum::http::StatusCode;
 use fluent_templates::fluent_bundle::FluentValue;
@@ -98,8 +98,8 @@ impl Page {
     }
 
     /// A number of a table: Latin digits, a real minus sign.
-    pub fn fixed(&self, value: &f32, decimals: &usize) -> String {
-        fixed(f64::from(*value), *decimals)
+    pub fn fixed(&self, value: &f32, decimals: &str) -> String {
+        fixed(f64::from(*value), decimals.parse().unwrap_or(3))
     }
 
     /// Forms lead to the whole page, or to the section that is shown alone.
@@ -108,35 +108,35 @@ impl Page {
     }
 
     /// True when a section stands on this page.
-    pub fn shows(&self, section: impl Borrow<Section>) -> bool {
-        self.only.is_none_or(|only| only == *section.borrow())
+    pub fn shows(&self, section: &Section) -> bool {
+        self.only.is_none_or(|only| only == *section)
     }
 
     /// Its place on the page.
-    pub fn number_of(&self, section: impl Borrow<Section>) -> String {
-        let place = Section::ALL.iter().position(|other| other == section.borrow()).unwrap_or_default();
+    pub fn number_of(&self, section: &Section) -> String {
+        let place = Section::ALL.iter().position(|other| other == section).unwrap_or_default();
         self.shell.language.number(place + 1)
     }
 
     /// Its heading.
-    pub fn title_of(&self, section: impl Borrow<Section>) -> String {
-        self.say(&format!("words-{}-title", section.borrow().id()))
+    pub fn title_of(&self, section: &Section) -> String {
+        self.say(&format!("words-{}-title", section.id()))
     }
 
     /// What it is about.
-    pub fn about_of(&self, section: impl Borrow<Section>) -> String {
-        self.say(&format!("words-{}-about", section.borrow().id()))
+    pub fn about_of(&self, section: &Section) -> String {
+        self.say(&format!("words-{}-about", section.id()))
     }
 
     /// Where it stands: on this page, or on its own.
-    pub fn link_of(&self, section: impl Borrow<Section>) -> String {
-        let section = *section.borrow();
+    pub fn link_of(&self, section: &Section) -> String {
+        let section = *section;
         if self.only.is_none() { format!("#{}", section.id()) } else { format!("/words/{}{}", section.id(), self.state.query()) }
     }
 
     /// Its own address, with its parameters and no others.
-    pub fn alone(&self, section: impl Borrow<Section>) -> String {
-        let section = *section.borrow();
+    pub fn alone(&self, section: &Section) -> String {
+        let section = *section;
         format!("/words/{}{}", section.id(), self.state.query_of(section))
     }
 
@@ -146,14 +146,14 @@ impl Page {
     }
 
     /// This page with the section's fields back at the report's.
-    pub fn reset_link(&self, section: impl Borrow<Section>) -> String {
-        let section = *section.borrow();
+    pub fn reset_link(&self, section: &Section) -> String {
+        let section = *section;
         format!("{}{}#{}", self.action(), self.state.without(section).query(), section.id())
     }
 
     /// The section's numbers as files.
-    pub fn faces_of(&self, section: impl Borrow<Section>) -> Vec<(&'static str, String)> {
-        let section = *section.borrow();
+    pub fn faces_of(&self, section: &Section) -> Vec<(&'static str, String)> {
+        let section = *section;
         let query = self.state.query_of(section);
         [("CSV", "csv"), ("JSON", "json")].map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id()))).into()
     }
@@ -227,6 +227,11 @@ impl Page {
         missing
     }
 
+    /// Which words of a pair the set lacks.
+    pub fn missing_note(&self, missing: &[String]) -> String {
+        format!("{} {}", self.say("words-missing"), missing.join(", "))
+    }
+
     /// Why a triple has no answer of ours.
     pub fn unanswered(&self, question: &Question) -> String {
         self.sentence(&Sentence::new("words-analogies-unanswered").text("words", question.missing.join(", ")))
@@ -236,6 +241,21 @@ impl Page {
     pub fn directions<'question>(&self, question: &'question Question) -> [(&'question Direction, String); 2] {
         let [w1, w2, w3] = &question.words;
         [(&question.first, format!("{w1} + {w2} − {w3}")), (&question.second, format!("{w1} + {w3} − {w2}"))]
+    }
+
+    /// True when a field holds this choice.
+    pub fn holds(&self, field: &str, value: &str) -> bool {
+        self.state.text(field).trim() == value
+    }
+
+    /// True when this section is the only one shown.
+    pub fn is_only(&self, section: &Section) -> bool {
+        self.only == Some(*section)
+    }
+
+    /// What the form of the set carries on.
+    pub fn carried_beside_set(&self) -> Vec<(String, String)> {
+        self.state.all().into_iter().filter(|(name, _)| name != "set").collect()
     }
 
     /// True of 3CosMul, whose scores are no similarities.
