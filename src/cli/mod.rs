@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::config::CommonArguments;
+use crate::{config::CommonArguments, models::DeviceChoice};
 
 mod fetch;
 mod serve;
@@ -38,6 +38,9 @@ enum Command {
 pub fn run() -> anyhow::Result<std::process::ExitCode> {
     let arguments = Arguments::parse();
     let settings = arguments.common.resolve()?;
+    if matches!(settings.device, DeviceChoice::Cuda(_)) {
+        settings.device.resolve()?; // a GPU asked for by name and not there ends every command alike, before any work
+    }
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
         Command::Train(command) => command.run(&settings),

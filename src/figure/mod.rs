@@ -1,1 +1,219 @@
-//! Typed numbers with five faces: in the page, SVG, PNG, CSV and JSON. No I/O.
+//! Typed numbers with five faces: in the page, SVG, PNG, CSV and JSON, and a table for those who can't see a chart. No I/O.
+//!
+//! A [`Figure`] is laid out once, as a scene of marks in pixels, and every drawn face shows that scene: the page's SVG names the
+//! role of each mark as a class (so that the style sheet colours it and a strict Content-Security-Policy holds), the file's SVG
+//! carries its own colours, and the PNG is that file rasterised by resvg, which shapes Persian as a browser does. plotters chooses
+//! the ticks.
+
+mod bars;
+mod faces;
+mod labels;
+mod layout;
+mod lines;
+mod points;
+mod scene;
+mod svg;
+mod table;
+mod text;
+mod theme;
+
+use serde::Serialize;
+
+pub use faces::MAXIMUM_SCALE;
+pub use layout::Width;
+pub use table::{Cell, Table};
+pub use theme::{Direction, Theme};
+
+/// The style sheet of a figure in the page, on the page's own tokens (`--ink`, `--series-1`, …).
+pub const STYLESHEET: &str = include_str!("figure.css");
+
+/// Numbers worth drawing: what they are, what they show, and how to read them in one sentence.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// A short name of ASCII letters, digits and hyphens, unique on its page: names the file and the parts of the drawing.
+    pub id: String,
+    /// What is shown.
+    pub title: String,
+    /// What a reader should see in it, in one sentence.
+    pub reading: String,
+    /// The axis from left to right; of bars, the one along which they grow.
+    pub horizontal: Axis,
+    /// The axis from bottom to top; bars have none, but their label names what they stand for.
+    pub vertical: Axis,
+    /// The numbers.
+    pub content: Content,
+    /// What the columns of the table are called.
+    pub headings: Headings,
+}
+
+/// What an axis measures.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Axis {
+    /// The quantity.
+    pub label: String,
+    /// Its unit, where it has one.
+    pub unit: Option<String>,
+    /// Decimals in labels and in the table. CSV and JSON have all digits.
+    pub decimals: usize,
+}
+
+/// Names for what has no axis, in the reader's language.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Headings {
+    /// A single point or bar: "word".
+    pub item: String,
+    /// What points or lines are grouped by.
+    pub group: String,
+    /// The value that a bar is held against: "report".
+    pub reference: String,
+    /// The remark beside a bar.
+    pub note: String,
+}
+
+impl Default for Headings {
+    fn default() -> Self {
+        Self { item: "item".into(), group: "group".into(), reference: "reference".into(), note: "note".into() }
+    }
+}
+
+/// The numbers of a figure, by the way they are drawn.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Content {
+    /// Labelled points in groups, and arrows between them. Both axes have one scale: distances and angles are true.
+    Points {
+        /// In the order of the legend; colour and shape follow it.
+        groups: Vec<Group>,
+        /// Drawn beneath the points.
+        arrows: Vec<Arrow>,
+    },
+    /// Horizontal bars from 0, in the order given.
+    Bars {
+        /// From top to bottom.
+        bars: Vec<Bar>,
+        /// The least and the greatest value the axis must show, besides those of the bars.
+        range: Option<(f64, f64)>,
+    },
+    /// Lines, each through its points from left to right.
+    Lines {
+        /// In the order of the legend; colour and dashes follow it.
+        lines: Vec<Line>,
+    },
+}
+
+/// Points that belong together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// In the legend; may be empty when there is but one group.
+    pub name: String,
+    /// Its points.
+    pub points: Vec<Point>,
+}
+
+/// A named place.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Point {
+    /// Stands beside the point. Empty: no label.
+    pub label: String,
+    /// Along the horizontal axis.
+    pub x: f64,
+    /// Along the vertical axis.
+    pub y: f64,
+}
+
+/// An arrow from one labelled point to another.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Arrow {
+    /// Label of the point where it starts.
+    pub from: String,
+    /// Label of the point where it ends.
+    pub to: String,
+    /// What holds between the two ("man to woman"): arrows of one relation look alike, and the legend names it.
+    pub relation: Option<String>,
+}
+
+/// One bar.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Bar {
+    /// Stands left of the bar.
+    pub label: String,
+    /// Its length; below 0 it grows to the left, in another colour.
+    pub value: f64,
+    /// A value to hold it against, drawn as a stroke across the bar.
+    pub reference: Option<f64>,
+    /// A short remark behind the value: "201 of 272".
+    pub note: Option<String>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// In the legend.
+    pub name: String,
+    /// (x, y), x ascending.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Why numbers can't be shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FigureError {
+    /// There is nothing to draw.
+    #[error("the figure has no numbers")]
+    Empty,
+    /// NaN or infinity.
+    #[error("the figure has a number that is not finite, at {0:?}")]
+    NotFinite(String),
+    /// An arrow's end is no point of the figure.
+    #[error("an arrow ends at {0:?}, which is no point of the figure")]
+    UnknownPoint(String),
+    /// The picture could not be made.
+    #[error("the picture could not be drawn: {0}")]
+    Picture(String),
+}
+
+impl Figure {
+    /// Checks that the figure can be drawn. Every face calls for a figure that passed.
+    ///
+    /// # Errors
+    /// [`FigureError::Empty`], [`FigureError::NotFinite`], [`FigureError::UnknownPoint`].
+    pub fn check(&self) -> Result<(), FigureError> {
+        let (count, not_finite) = match &self.content {
+            Content::Points { groups, arrows } => {
+                let points = || groups.iter().flat_map(|group| &group.points);
+                let unknown = |label: &&String| points().all(|point| point.label != **label);
+                if let Some(label) = arrows.iter().flat_map(|arrow| [&arrow.from, &arrow.to]).find(unknown) {
+                    return Err(FigureError::UnknownPoint(label.clone()));
+                }
+                (points().count(), points().find(|point| !(point.x.is_finite() && point.y.is_finite())).map(|point| &point.label))
+            }
+            Content::Bars { bars, .. } => {
+                let finite = |bar: &&Bar| bar.value.is_finite() && bar.reference.is_none_or(f64::is_finite);
+                (bars.len(), bars.iter().find(|bar| !finite(bar)).map(|bar| &bar.label))
+            }
+            Content::Lines { lines } => {
+                let finite = |line: &&Line| line.points.iter().all(|point| point.0.is_finite() && point.1.is_finite());
+                (lines.iter().map(|line| line.points.len()).sum(), lines.iter().find(|line| !finite(line)).map(|line| &line.name))
+            }
+        };
+        match not_finite {
+            Some(label) => Err(FigureError::NotFinite(label.clone())),
+            None if count == 0 => Err(FigureError::Empty),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Axis {
+    /// The quantity with its unit in brackets.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        self.unit.as_ref().map_or_else(|| self.label.clone(), |unit| format!("{} ({unit})", self.label))
+    }
+
+    /// `value` with the axis's decimals and a true minus sign.
+    #[must_use]
+    pub fn format(&self, value: f64) -> String {
+        text::number(value, self.decimals)
+    }
+}

@@ -23,11 +23,11 @@ impl DeviceChoice {
         match self {
             Self::Auto => Ok(tch::Device::cuda_if_available()),
             Self::Cpu => Ok(tch::Device::Cpu),
-            Self::Cuda(index) if (index as i64) < tch::Cuda::device_count() => Ok(tch::Device::Cuda(index)),
-            Self::Cuda(index) => anyhow::bail!(
-                "--device cuda:{index}: libtorch sees {} GPUs. Use --device cpu, or see \"Running on a GPU\" in README.md",
-                tch::Cuda::device_count().max(0)
-            ),
+            Self::Cuda(index) => {
+                let present = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+                anyhow::ensure!(index < present, "--device {self}: {}", why_not(present, tch::utils::has_cudart()));
+                Ok(tch::Device::Cuda(index))
+            }
         }
     }
 
@@ -40,6 +40,16 @@ impl DeviceChoice {
             tch::Device::Cuda(index) => format!("cuda:{index}"),
             _ => "cpu".to_owned(),
         })
+    }
+}
+
+/// Why a GPU can't be had when libtorch sees `present` of them, and with its CUDA half loaded or not.
+fn why_not(present: usize, cuda_is_loaded: bool) -> String {
+    match (present, cuda_is_loaded) {
+        (0, false) => "this libtorch is the CPU half alone; see \"Running on a GPU\" in README.md, or use --device cpu".into(),
+        (0, true) => "libtorch's CUDA half is loaded but sees no GPU: see whether `nvidia-smi` lists one, or use --device cpu".into(),
+        (1, _) => "there is 1 GPU, cuda:0".into(),
+        (several, _) => format!("there are {several} GPUs, cuda:0 to cuda:{}", several - 1),
     }
 }
 
@@ -69,8 +79,8 @@ impl FromStr for DeviceChoice {
 
 /// The version of libtorch that this binary was built against, such as `2.11.0`.
 #[must_use]
-pub fn libtorch_version() -> &'static str {
-    "2.11.0"
+pub const fn libtorch_version() -> &'static str {
+    env!("TORCHBOARD_LIBTORCH_VERSION")
 }
 
 #[cfg(test)]
@@ -82,13 +92,39 @@ mod tests {
         for text in ["auto", "cpu", "cuda:0", "cuda:3"] {
             assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
         }
-        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x"] {
+        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
             assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
         }
     }
 
     #[test]
+    fn cuda_alone_means_the_first_gpu() {
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+    }
+
+    #[test]
     fn the_cpu_is_always_there() {
         assert_eq!(DeviceChoice::Cpu.resolve().unwrap(), tch::Device::Cpu);
+    }
+
+    #[test]
+    fn a_gpu_beyond_the_last_is_refused_by_its_name() {
+        let error = DeviceChoice::Cuda(4096).resolve().unwrap_err().to_string();
+        assert!(error.starts_with("--device cuda:4096: "), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        assert!(why_not(0, false).contains("Running on a GPU"));
+        assert!(why_not(0, true).contains("nvidia-smi"));
+        assert_eq!(why_not(1, true), "there is 1 GPU, cuda:0");
+        assert_eq!(why_not(4, true), "there are 4 GPUs, cuda:0 to cuda:3");
+    }
+
+    #[test]
+    fn the_version_of_libtorch_comes_from_its_headers() {
+        let parts: Vec<u32> = libtorch_version().split('.').map(|part| part.parse().unwrap()).collect();
+        assert_eq!(parts[..2], [2, 11], "tch 0.24 binds libtorch 2.11");
+        assert_eq!(parts.len(), 3);
     }
 }

@@ -1,354 +1,304 @@
-//! The image of a vector set: one checked file that is mapped, never parsed.
+//! The memory-mapped image of a vector set: its layout, and opening it.
 //!
-//! ```text
-//! header       4096 bytes: magic, version, dimension, count, section table, checksums
-//! matrix       [count, dimension] f32, the values as they stood in the source
-//! norms        [count] f32, Euclidean
-//! bounds       [count] RowBound, see quantise.rs
-//! codes        [count, code_bytes(dimension)] u8
-//! sorted       [count] u32: word indices in byte order of their words; lookup and completion in one
-//! ends         [count] u32: where each word ends in `words`
-//! words        UTF-8, one after the other
-//! description  JSON, see `Description`
-//! ```
+//! One file, native byte order, every section aligned to 64 bytes:
 //!
-//! Every section starts on a 64-byte boundary. Little-endian. A file with another version or checksum is not read.
+//! | section | shape |
+//! |---|---|
+//! | header | one page: magic, version, counts, where each section lies, checksum |
+//! | matrix | `[count, dimension]` f32, the values of the source file |
+//! | norms | `[count]` f32 |
+//! | bounds | `[count]` [`RowBound`] |
+//! | codes | see [`super::quantise`] |
+//! | word ends | `[count]` u64: where each word ends among the word bytes |
+//! | word bytes | UTF-8, one after the other |
+//! | order | `[count]` u32: indices sorted by word |
+//! | metadata | JSON of [`Metadata`] |
+//! | block checksums | XXH3 of each [`BLOCK`] bytes between the header and here |
+//!
+//! Opening reads every block once, through a small buffer instead of the mapping: pages count as this process's memory only
+//! once a search has touched them.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, Seek as _, SeekFrom, Write as _},
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, os::unix::fs::FileExt as _, path::Path};
 
-use anyhow::Context as _;
-use bytemuck::{Pod, Zeroable};
+use anyhow::{Context as _, Result, bail, ensure};
 use memmap2::Mmap;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     mapped,
-    quantise::{self, RowBound},
+    quantise::{RowBound, codes_length},
+    set::SetInfo,
 };
 
-const MAGIC: [u8; 8] = *b"TBWORDS\0";
-/// Raised whenever the layout, or the meaning of a section, changes: older images are then made again.
-const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 4096;
-const ALIGNMENT: usize = 64;
-const CHECKSUM_CHUNK: usize = 1 << 20;
-
-/// What a set says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Description {
-    /// What a page calls the set.
-    pub name: String,
-    /// Where the vectors come from, in a sentence.
-    pub source: String,
-    /// Under which terms they may be used.
-    pub licence: String,
-    /// Identity of the file that the image was made from; tells a stale image.
-    #[serde(default)]
-    pub origin: Origin,
-    /// Rows of the source that repeated an earlier word, and were left out.
-    #[serde(default)]
-    pub duplicates: usize,
+/// An opened image: verified, mapped, read-only.
+#[derive(Debug)]
+pub struct Image {
+    map: Mmap,
+    header: Header,
+    /// What is known about the set beside its numbers.
+    pub metadata: Metadata,
 }
 
-/// Identity of a source file: cheap to take, changes when the file does.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+/// What is known about a set beside its numbers.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Metadata {
+    /// What a list of sets says of it.
+    pub info: SetInfo,
+    /// The file that it was made from; none for a set that was trained or embedded.
+    pub origin: Option<Origin>,
+    /// What was left out on reading.
+    pub skipped: Skipped,
+}
+
+/// Which file, and which state of it, an image was made from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Origin {
-    /// Bytes.
-    pub size: u64,
-    /// Nanoseconds since 1970; 0 where the file system keeps none.
+    /// Full path of the file.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was last changed, in nanoseconds since 1970; for embedded data, its checksum.
     pub modified_ns: u64,
+    /// Which member of an archive was read, told by its dimension.
+    pub member_dimension: Option<usize>,
 }
 
 impl Origin {
-    /// The identity of the file at `path`.
-    ///
-    /// # Errors
-    /// When the file can't be looked at.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    /// The file at `path` as it is now.
+    pub fn of(path: &Path, member_dimension: Option<usize>) -> std::io::Result<Self> {
+        let path = path.canonicalize()?;
         let metadata = path.metadata()?;
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        Ok(Self { size: metadata.len(), modified_ns: modified.map_or(0, |since| since.as_nanos() as u64) })
+        let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(Self {
+            path: path.to_string_lossy().into_owned(),
+            bytes: metadata.len(),
+            modified_ns: modified.as_nanos() as u64,
+            member_dimension,
+        })
     }
 }
 
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Section {
-    offset: u64,
-    bytes: u64,
+/// Rows that were left out on reading, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Skipped {
+    /// Rows whose word had come before; the first one is kept.
+    pub duplicates: u64,
+    /// Rows whose word is empty or not valid UTF-8.
+    pub unreadable_words: u64,
 }
 
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Header {
-    magic: [u8; 8],
-    version: u32,
-    dimension: u32,
-    count: u64,
-    body_checksum: u64,
-    sections: [Section; 8],
-    /// Of all the fields above.
-    header_checksum: u64,
+pub(super) const MAGIC: [u8; 8] = *b"TBWORDS\0";
+/// Raised whenever the layout or the meaning of a section changes, the quantised codes included.
+pub(super) const VERSION: u32 = 2;
+pub(super) const PAGE: usize = 4096;
+pub(super) const ALIGNMENT: usize = 64;
+/// Bytes under one checksum: fits the second-level cache, so that what was read is hashed from there.
+pub(super) const BLOCK: usize = 1 << 20;
+
+/// The sections in the order of the file.
+#[derive(Debug, Clone, Copy)]
+#[repr(usize)]
+pub(super) enum Section {
+    Matrix,
+    Norms,
+    Bounds,
+    Codes,
+    WordEnds,
+    WordBytes,
+    Order,
+    Metadata,
+    BlockChecksums,
 }
 
-const MATRIX: usize = 0;
-const NORMS: usize = 1;
-const BOUNDS: usize = 2;
-const CODES: usize = 3;
-const SORTED: usize = 4;
-const ENDS: usize = 5;
-const WORDS: usize = 6;
-const DESCRIPTION: usize = 7;
+pub(super) const SECTIONS: usize = 9;
+
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct Extent {
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct Header {
+    pub magic: [u8; 8],
+    pub version: u32,
+    pub dimension: u32,
+    pub count: u64,
+    pub file_bytes: u64,
+    pub sections: [Extent; SECTIONS],
+    /// XXH3 of the block checksums.
+    pub blocks: u64,
+    /// XXH3 of all fields above.
+    pub checksum: u64,
+}
 
 impl Header {
-    fn checksum(&self) -> u64 {
+    pub fn own_checksum(&self) -> u64 {
         let bytes = bytemuck::bytes_of(self);
         xxh3_64(&bytes[..bytes.len() - size_of::<u64>()])
     }
 }
 
-/// An opened image: every byte has been checked.
-#[derive(Debug)]
-pub struct Image {
-    memory: Mmap,
-    dimension: usize,
-    count: usize,
-    sections: [Range<usize>; 8],
-    description: Description,
-}
-
 impl Image {
-    /// Maps the image at `path` and checks all of it.
+    /// Opens, verifies and maps the image at `path`.
     ///
     /// # Errors
-    /// When it can't be read, is of another version, or has changed since it was written.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let opened = File::open(path).map_err(anyhow::Error::from).and_then(|file| Self::check(mapped::map(&file)?));
-        opened.with_context(|| format!("the vector image {}", path.display()))
+    /// When it can't be read, comes from another version, or any bit of it has changed.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
+        Self::from_file(&file).with_context(|| format!("{} can't be used", path.display()))
     }
 
-    fn check(memory: Mmap) -> anyhow::Result<Self> {
-        anyhow::ensure!(memory.len() >= HEADER_BYTES, "is too short to be one");
-        let header: Header = bytemuck::pod_read_unaligned(&memory[..size_of::<Header>()]);
-        anyhow::ensure!(header.magic == MAGIC, "is not a vector image");
-        anyhow::ensure!(header.version == VERSION, "has version {}, this program reads version {VERSION}", header.version);
-        anyhow::ensure!(header.header_checksum == header.checksum(), "has a damaged header");
-        let (dimension, count) = (header.dimension as usize, usize::try_from(header.count)?);
-        anyhow::ensure!(dimension > 0 && count > 0, "holds no vectors");
-        let mut sections: [Range<usize>; 8] = Default::default();
-        for (range, section) in sections.iter_mut().zip(header.sections) {
-            let start = usize::try_from(section.offset)?;
-            let end = start.checked_add(usize::try_from(section.bytes)?).context("has a damaged section table")?;
-            anyhow::ensure!(start >= HEADER_BYTES && end <= memory.len() && start % ALIGNMENT == 0, "is cut short");
-            *range = start..end;
+    /// The same for a file that is already open.
+    pub fn from_file(file: &File) -> Result<Self> {
+        let bytes = file.metadata()?.len();
+        let mut page = [0; PAGE];
+        ensure!(bytes >= PAGE as u64, "it is cut or is no image of word vectors");
+        file.read_exact_at(&mut page, 0)?;
+        let header = checked_header(&page, bytes)?;
+        verify_blocks(&header, |buffer, offset| file.read_exact_at(buffer, offset))?;
+        Self::assemble(mapped::map(file)?, header)
+    }
+
+    /// An image that lives in memory alone.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        ensure!(bytes.len() >= PAGE, "it is cut or is no image of word vectors");
+        let header = checked_header(&bytes[..PAGE], bytes.len() as u64)?;
+        verify_blocks(&header, |buffer, offset| {
+            buffer.copy_from_slice(&bytes[offset as usize..][..buffer.len()]);
+            Ok(())
+        })?;
+        Self::assemble(mapped::anonymous(bytes)?, header)
+    }
+
+    fn assemble(map: Mmap, header: Header) -> Result<Self> {
+        let extent = header.sections[Section::Metadata as usize];
+        let metadata = serde_json::from_slice(&map[extent.offset as usize..][..extent.bytes as usize]).context("its metadata make no sense")?;
+        let image = Self { map, header, metadata };
+        image.check_words()?;
+        Ok(image)
+    }
+
+    /// Nothing that the set's methods rely on is taken on trust, even under a right checksum.
+    fn check_words(&self) -> Result<()> {
+        let words = std::str::from_utf8(self.word_bytes()).context("its words are not valid UTF-8")?;
+        let mut start = 0;
+        for &end in self.word_ends() {
+            ensure!(start <= end && words.is_char_boundary(end as usize), "its words overlap");
+            start = end;
         }
-        let bytes_of = |section: usize| sections[section].len();
-        let expected = [
-            (MATRIX, count * dimension * 4),
-            (NORMS, count * 4),
-            (BOUNDS, count * size_of::<RowBound>()),
-            (CODES, count * quantise::code_bytes(dimension)),
-            (SORTED, count * 4),
-            (ENDS, count * 4),
-        ];
-        anyhow::ensure!(expected.into_iter().all(|(section, bytes)| bytes_of(section) == bytes), "has a damaged section table");
-        anyhow::ensure!(header.body_checksum == checksum(&memory[HEADER_BYTES..]), "has changed since it was written");
-        let description = serde_json::from_slice(&memory[sections[DESCRIPTION].clone()]).context("has a damaged description")?;
-        Ok(Self { memory, dimension, count, sections, description })
+        ensure!(start == words.len() as u64, "its words do not fill their section");
+        ensure!(self.order().iter().all(|&index| u64::from(index) < self.header.count), "its sorted order points outside");
+        Ok(())
     }
 
     /// Values per vector.
     pub fn dimension(&self) -> usize {
-        self.dimension
+        self.header.dimension as usize
     }
 
     /// Number of words.
     pub fn count(&self) -> usize {
-        self.count
+        self.header.count as usize
     }
 
-    /// What the set says of itself.
-    pub fn description(&self) -> &Description {
-        &self.description
-    }
-
-    /// `[count, dimension]`, row after row.
+    /// `[count, dimension]`.
     pub fn matrix(&self) -> &[f32] {
-        self.section(MATRIX)
+        self.section(Section::Matrix)
     }
 
-    /// `[count]`, Euclidean.
+    /// `[count]`.
     pub fn norms(&self) -> &[f32] {
-        self.section(NORMS)
+        self.section(Section::Norms)
     }
 
     /// `[count]`.
     pub fn bounds(&self) -> &[RowBound] {
-        self.section(BOUNDS)
+        self.section(Section::Bounds)
     }
 
-    /// `[count, code_bytes(dimension)]`.
+    /// `[codes_length(count, dimension)]`.
     pub fn codes(&self) -> &[u8] {
-        self.section(CODES)
+        self.section(Section::Codes)
     }
 
-    /// Word indices in byte order of their words.
-    pub fn sorted(&self) -> &[u32] {
-        self.section(SORTED)
+    /// `[count]`: where each word ends in [`Self::word_bytes`].
+    pub fn word_ends(&self) -> &[u64] {
+        self.section(Section::WordEnds)
     }
 
-    /// The word at `index`.
-    pub fn word(&self, index: usize) -> &str {
-        let ends: &[u32] = self.section(ENDS);
-        let start = if index == 0 { 0 } else { ends[index - 1] as usize };
-        let words: &[u8] = self.section(WORDS);
-        std::str::from_utf8(&words[start..ends[index] as usize]).unwrap_or_default()
+    /// All words, one after the other.
+    pub fn word_bytes(&self) -> &[u8] {
+        self.section(Section::WordBytes)
     }
 
-    fn section<T: Pod>(&self, section: usize) -> &[T] {
-        bytemuck::cast_slice(&self.memory[self.sections[section].clone()])
-    }
-}
-
-/// Checksum of a file's body, taken in parallel: the hash of its chunks' hashes.
-fn checksum(body: &[u8]) -> u64 {
-    let chunks: Vec<u64> = body.par_chunks(CHECKSUM_CHUNK).map(xxh3_64).collect();
-    xxh3_64(bytemuck::cast_slice(&chunks))
-}
-
-/// Writes an image row by row; nothing stands under its final name until it is whole.
-pub struct ImageWriter {
-    target: PathBuf,
-    file: BufWriter<tempfile::NamedTempFile>,
-    dimension: usize,
-    norms: Vec<f32>,
-    bounds: Vec<RowBound>,
-    codes: Vec<u8>,
-    ends: Vec<u32>,
-    words: String,
-    /// Words seen, to leave duplicates out.
-    seen: std::collections::HashSet<Box<str>>,
-    duplicates: usize,
-}
-
-impl ImageWriter {
-    /// Starts an image that will stand at `target`; its folder is made if need be.
-    ///
-    /// # Errors
-    /// When nothing can be written there.
-    pub fn create(target: &Path, dimension: usize) -> anyhow::Result<Self> {
-        let folder = target.parent().context("an image needs a folder")?;
-        std::fs::create_dir_all(folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
-        let file = tempfile::Builder::new().prefix(".image-").tempfile_in(folder).with_context(|| format!("can't write in {}", folder.display()))?;
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        file.write_all(&[0; HEADER_BYTES])?;
-        Ok(Self {
-            target: target.to_owned(),
-            file,
-            dimension,
-            norms: Vec::new(),
-            bounds: Vec::new(),
-            codes: Vec::new(),
-            ends: Vec::new(),
-            words: String::new(),
-            seen: std::collections::HashSet::new(),
-            duplicates: 0,
-        })
+    /// `[count]`: indices sorted by word.
+    pub fn order(&self) -> &[u32] {
+        self.section(Section::Order)
     }
 
-    /// Adds one word. The first of several rows with the same word is kept; the others are counted.
-    ///
-    /// # Errors
-    /// When the disk is full, or the words no longer fit into four gigabytes.
-    pub fn push(&mut self, word: &str, row: &[f32]) -> anyhow::Result<()> {
-        assert_eq!(row.len(), self.dimension, "a row has `dimension` values");
-        if !self.seen.insert(word.into()) {
-            self.duplicates += 1;
-            return Ok(());
-        }
-        self.words.push_str(word);
-        self.ends.push(u32::try_from(self.words.len()).context("more than four gigabytes of words")?);
-        let norm = norm(row);
-        self.norms.push(norm);
-        let start = self.codes.len();
-        self.codes.resize(start + quantise::code_bytes(self.dimension), 0);
-        self.bounds.push(quantise::quantise(row, norm, &mut self.codes[start..]));
-        self.file.write_all(bytemuck::cast_slice(row)).context("can't write the image")
-    }
-
-    /// Rows kept so far.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Writes the rest, checks it in, and gives the image its name.
-    ///
-    /// # Errors
-    /// When there is no row, or the disk is full.
-    pub fn finish(mut self, mut description: Description) -> anyhow::Result<Image> {
-        let count = self.len();
-        anyhow::ensure!(count > 0, "there is no vector in it");
-        drop(std::mem::take(&mut self.seen));
-        description.duplicates = self.duplicates;
-        let mut sorted: Vec<u32> = (0..u32::try_from(count).context("more than four billion words")?).collect();
-        let word = |index: u32| {
-            let start = if index == 0 { 0 } else { self.ends[index as usize - 1] as usize };
-            &self.words[start..self.ends[index as usize] as usize]
-        };
-        sorted.par_sort_unstable_by(|&a, &b| word(a).cmp(word(b)));
-        let description = serde_json::to_vec(&description)?;
-
-        let matrix_bytes = count * self.dimension * 4;
-        let mut sections = [Section { offset: HEADER_BYTES as u64, bytes: matrix_bytes as u64 }; 8];
-        let mut offset = HEADER_BYTES + matrix_bytes;
-        let parts: [(usize, &[u8]); 7] = [
-            (NORMS, bytemuck::cast_slice(&self.norms)),
-            (BOUNDS, bytemuck::cast_slice(&self.bounds)),
-            (CODES, &self.codes),
-            (SORTED, bytemuck::cast_slice(&sorted)),
-            (ENDS, bytemuck::cast_slice(&self.ends)),
-            (WORDS, self.words.as_bytes()),
-            (DESCRIPTION, &description),
-        ];
-        for (section, bytes) in parts {
-            let padding = offset.next_multiple_of(ALIGNMENT) - offset;
-            self.file.write_all(&[0; ALIGNMENT][..padding])?;
-            offset += padding;
-            sections[section] = Section { offset: offset as u64, bytes: bytes.len() as u64 };
-            self.file.write_all(bytes)?;
-            offset += bytes.len();
-        }
-        self.file.flush().context("can't write the image")?;
-
-        let memory = mapped::map(self.file.get_ref().as_file())?;
-        let mut header = Header {
-            magic: MAGIC,
-            version: VERSION,
-            dimension: u32::try_from(self.dimension)?,
-            count: count as u64,
-            body_checksum: checksum(&memory[HEADER_BYTES..]),
-            sections,
-            header_checksum: 0,
-        };
-        header.header_checksum = header.checksum();
-        drop(memory);
-        let file = self.file.get_mut().as_file_mut();
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(bytemuck::bytes_of(&header))?;
-        file.sync_all().context("can't write the image")?;
-        let temporary = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        temporary.persist(&self.target).with_context(|| format!("can't put the image at {}", self.target.display()))?;
-        Image::open(&self.target)
+    fn section<T: bytemuck::Pod>(&self, section: Section) -> &[T] {
+        let extent = self.header.sections[section as usize];
+        bytemuck::cast_slice(&self.map[extent.offset as usize..][..extent.bytes as usize])
     }
 }
 
-/// Euclidean length of a row; summed in f64 so that large values can't overflow.
-pub fn norm(row: &[f32]) -> f32 {
-    row.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt() as f32
+/// The header of an image of `file_bytes` bytes, once it is known to be ours, of this version, unchanged and consistent.
+fn checked_header(page: &[u8], file_bytes: u64) -> Result<Header> {
+    let header: Header = bytemuck::pod_read_unaligned(&page[..size_of::<Header>()]);
+    ensure!(header.magic == MAGIC, "it is no image of word vectors");
+    ensure!(header.version == VERSION, "it was written by another version of this program (image version {}, expected {VERSION})", header.version);
+    ensure!(header.checksum == header.own_checksum(), "its header is damaged");
+    ensure!(page[size_of::<Header>()..].iter().all(|&byte| byte == 0), "its header is damaged");
+    ensure!(header.file_bytes == file_bytes, "it is cut: {file_bytes} bytes of {}", header.file_bytes);
+    let (count, dimension) = (header.count, u64::from(header.dimension));
+    ensure!(count > 0 && dimension > 0 && u32::try_from(count).is_ok(), "its header makes no sense");
+    for extent in header.sections {
+        let end = extent.offset.checked_add(extent.bytes);
+        ensure!(end.is_some_and(|end| end <= file_bytes), "a section lies outside of it");
+        ensure!(extent.offset >= PAGE as u64 && extent.offset % ALIGNMENT as u64 == 0, "a section is not aligned");
+    }
+    let matrix = (count * 4).checked_mul(dimension).context("its header makes no sense")?;
+    // First, since it bounds all the others: a header can't claim more than the file holds.
+    ensure!(header.sections[Section::Matrix as usize].bytes == matrix, "its matrix has the wrong size");
+    let expected = [
+        (Section::Norms, count * 4),
+        (Section::Bounds, count * size_of::<RowBound>() as u64),
+        (Section::Codes, codes_length(count as usize, header.dimension as usize) as u64),
+        (Section::WordEnds, count * 8),
+        (Section::Order, count * 4),
+        (Section::BlockChecksums, block_count(&header) as u64 * 8),
+    ];
+    for (section, bytes) in expected {
+        ensure!(header.sections[section as usize].bytes == bytes, "its section {section:?} has the wrong size");
+    }
+    Ok(header)
+}
+
+fn block_count(header: &Header) -> usize {
+    (header.sections[Section::BlockChecksums as usize].offset as usize).saturating_sub(PAGE).div_ceil(BLOCK)
+}
+
+/// Reads every byte between the header and the block checksums, and those too, and holds them against their checksums.
+fn verify_blocks(header: &Header, read_at: impl Fn(&mut [u8], u64) -> std::io::Result<()> + Sync) -> Result<()> {
+    let table = header.sections[Section::BlockChecksums as usize];
+    let mut bytes = vec![0; table.bytes as usize];
+    read_at(&mut bytes, table.offset)?;
+    if xxh3_64(&bytes) != header.blocks || table.offset + table.bytes != header.file_bytes {
+        bail!("its table of checksums is damaged");
+    }
+    let checksums: Vec<u64> = bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
+    checksums.par_iter().enumerate().try_for_each_init(
+        || vec![0; BLOCK],
+        |buffer, (index, &checksum)| {
+            let offset = PAGE + index * BLOCK;
+            let block = &mut buffer[..BLOCK.min(table.offset as usize - offset)];
+            read_at(block, offset as u64)?;
+            ensure!(xxh3_64(block) == checksum, "it is damaged: wrong checksum at byte {offset}");
+            Ok(())
+        },
+    )
 }

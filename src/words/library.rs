@@ -4,284 +4,315 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use anyhow::Context as _;
-
 use super::{
-    VectorSet, compact,
-    format::Selection,
-    image::{Description, Origin},
-    import::import,
+    SetInfo, VectorSet, compact,
+    format::offered_dimensions,
+    image::Origin,
+    import::{self, IMAGE_EXTENSION, Import, TEMPORARY_PREFIX, image_path, is_id, read_sidecar},
 };
 use crate::{
     config::Settings,
     error::{AppError, AppResult},
 };
 
-/// The id of the embedded set, which is always there.
-pub const DEFAULT: &str = "default";
-/// The vectors that ship inside the binary; `data/words/README.md` says how they were made.
-static EMBEDDED: &[u8] = include_bytes!("../../data/words/default.tbc");
-const IMAGE_EXTENSION: &str = "vectors";
-const VECTOR_FILES: [&str; 6] = [".txt", ".txt.gz", ".vec", ".vec.gz", ".bin", ".bin.gz"];
-
-/// What a list of sets says of one.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct SetInfo {
-    /// What the API and the command line call it.
-    pub id: String,
-    /// What a page calls it.
-    pub name: String,
-    /// Values per vector.
-    pub dimension: usize,
-    /// Number of words.
-    pub vocabulary: usize,
-    /// Where the vectors come from, in a sentence.
-    pub source: String,
-    /// Under which terms they may be used.
-    pub licence: String,
-}
-
 /// The embedded set, the imported ones, and those found in the folder of data sets.
 #[derive(Debug)]
 pub struct Library {
-    folder: PathBuf,
-    sets: RwLock<BTreeMap<String, Entry>>,
+    shared: Arc<Shared>,
 }
 
+/// Where a set stands.
 #[derive(Debug, Clone)]
-enum Entry {
+pub enum SetState {
+    /// It answers.
     Ready(Arc<VectorSet>),
-    Importing,
+    /// Its file is being read, or its image opened; it will answer.
+    Preparing,
+    /// It can't be used, and why.
     Failed(String),
 }
 
+#[derive(Debug, Default)]
+struct Shared {
+    sets: Mutex<BTreeMap<String, SetState>>,
+    changed: Condvar,
+}
+
+/// What is to be done for a set before it answers.
+struct Job {
+    id: String,
+    /// An image that may still be good.
+    image: Option<PathBuf>,
+    /// How to make it anew.
+    recipe: Recipe,
+}
+
+/// Where a set comes from when its image is no good.
+enum Recipe {
+    /// From a file of vectors.
+    Import(Import),
+    /// From the vectors that are part of the program.
+    Embedded(rust_embed::EmbeddedFile),
+    /// Its source is gone.
+    Nothing,
+}
+
+/// The vectors that are part of the program, in their compact form.
+#[derive(rust_embed::Embed)]
+#[folder = "$CARGO_MANIFEST_DIR/data/words"]
+#[include = "*.compact"]
+struct Embedded;
+
 impl Library {
-    /// Opens what is there: the embedded `default`, what was imported into the data folder, and the images of what lies
-    /// in `glove/` of the folder of data sets. Of the last, those that have no image yet are imported in the background.
+    /// Opens what is there: the embedded `default`, what was imported into the data folder, what lies in `datasets/glove/`.
+    ///
+    /// Images are opened and, where there is none or its source has changed, files imported by a thread of their own; this
+    /// waits for it for a moment only. A set that can't be read is logged and listed by [`Self::states`], never fatal.
     ///
     /// # Errors
-    /// When the data folder can't be written. A set that can't be read is logged and listed by [`Self::failures`], never fatal.
-    pub fn open(settings: &Settings) -> AppResult<Arc<Self>> {
-        let (library, found) = Self::open_images(settings)?;
-        if !found.is_empty() {
-            let importing = Arc::clone(&library);
-            std::thread::Builder::new().name("vector import".into()).spawn(move || importing.import_found(found))?;
-        }
-        Ok(library)
-    }
-
-    /// As [`Self::open`], but returns only when every set found has been imported: what the command line wants.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_complete(settings: &Settings) -> AppResult<Arc<Self>> {
-        let (library, found) = Self::open_images(settings)?;
-        library.import_found(found);
-        Ok(library)
-    }
-
-    fn open_images(settings: &Settings) -> AppResult<(Arc<Self>, Vec<(String, PathBuf)>)> {
+    /// None at present: where the data folder can't be written, images are made in temporary files.
+    pub fn open(settings: &Settings) -> AppResult<Self> {
         let folder = settings.data_dir.join("words");
-        fs::create_dir_all(&folder).with_context(|| {
-            format!("can't make the folder {}; choose another with --data-dir DIR", folder.display())
-        })?;
-        let library = Self { folder, sets: RwLock::default() };
-        library.insert(DEFAULT, library.embedded().map_err(|error| error.context("the embedded vectors")));
-        for (id, path) in library.images()? {
-            if id != DEFAULT {
-                library.insert(&id, VectorSet::open(&path));
-            }
+        let writable = fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder)).is_ok();
+        if !writable {
+            tracing::warn!(folder = %folder.display(), "the data folder can't be written: vectors are read anew at each start");
+        } else {
+            remove_unfinished(&folder);
         }
-        let mut to_import = Vec::new();
-        for (id, source) in settings.datasets.as_deref().map(vector_files).unwrap_or_default() {
-            let fresh = match library.entry(&id) {
-                Some(Entry::Ready(set)) => Origin::of(&source).is_ok_and(|origin| origin == set.description().origin),
-                _ => false,
-            };
-            if !fresh {
-                library.put(&id, Entry::Importing);
-                to_import.push((id, source));
-            }
-        }
-        Ok((Arc::new(library), to_import))
+        let jobs = jobs(&folder, settings.datasets.as_deref());
+        let shared = Arc::new(Shared::default());
+        shared.lock().extend(jobs.iter().map(|job| (job.id.clone(), SetState::Preparing)));
+        let worker = Arc::clone(&shared);
+        let folder = writable.then_some(folder);
+        std::thread::Builder::new().name("word-vectors".into()).spawn(move || worker.prepare(jobs, folder.as_deref()))?;
+        let library = Self { shared };
+        library.wait_at_most(PATIENCE);
+        Ok(library)
     }
 
-    /// The embedded set; its image is made again when it is missing, damaged, or of another version of the embedded file.
-    fn embedded(&self) -> anyhow::Result<VectorSet> {
-        let path = self.image_path(DEFAULT);
-        let description = compact::description(EMBEDDED)?;
-        if let Ok(set) = VectorSet::open(&path)
-            && *set.description() == (Description { duplicates: set.description().duplicates, ..description })
-        {
-            return Ok(set);
-        }
-        compact::unpack(EMBEDDED, &path)
-    }
-
-    fn images(&self) -> AppResult<Vec<(String, PathBuf)>> {
-        let mut images = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == IMAGE_EXTENSION)
-                && let Some(id) = path.file_stem().and_then(|stem| stem.to_str())
-                && check_id(id).is_ok()
-            {
-                images.push((id.to_owned(), path.clone()));
-            }
-        }
-        images.sort();
-        Ok(images)
-    }
-
-    fn import_found(&self, found: Vec<(String, PathBuf)>) {
-        for (id, source) in found {
-            let description = describe(&source);
-            self.insert(&id, import(&source, &Selection::default(), description, &self.image_path(&id)));
-        }
-    }
-
-    /// Imports the vector file at `source` as the set `id`, replacing one of that name.
-    ///
-    /// # Errors
-    /// When the id is no slug or taken by the embedded set, or the file can't be read; then nothing has changed.
-    pub fn import(&self, id: &str, source: &Path, selection: &Selection, description: Description) -> AppResult<Arc<VectorSet>> {
-        check_id(id)?;
-        if id == DEFAULT {
-            return Err(AppError::invalid("id", "\"default\" is the embedded set; choose another id."));
-        }
-        let set = import(source, selection, description, &self.image_path(id))
-            .map_err(|error| AppError::invalid("file", format!("{error:#}")))?;
-        let set = Arc::new(set);
-        self.put(id, Entry::Ready(Arc::clone(&set)));
-        Ok(set)
-    }
-
-    /// Every set that can be asked, the embedded one first.
+    /// Every set that answers, `default` first.
     #[must_use]
     pub fn list(&self) -> Vec<SetInfo> {
-        let mut list: Vec<SetInfo> = self
-            .entries()
-            .into_iter()
-            .filter_map(|(id, entry)| match entry {
-                Entry::Ready(set) => Some(set_info(id, &set)),
-                _ => None,
-            })
-            .collect();
-        list.sort_by_key(|info| info.id != DEFAULT);
-        list
+        let ready = self.states().into_iter().filter_map(|(_, state)| match state {
+            SetState::Ready(set) => Some(set.info().clone()),
+            _ => None,
+        });
+        ready.collect()
     }
 
-    /// Sets that could not be read, and why.
+    /// Every set and where it stands, `default` first.
     #[must_use]
-    pub fn failures(&self) -> Vec<(String, String)> {
-        let failed = |(id, entry)| if let Entry::Failed(reason) = entry { Some((id, reason)) } else { None };
-        self.entries().into_iter().filter_map(failed).collect()
-    }
-
-    /// Sets that are being imported.
-    #[must_use]
-    pub fn importing(&self) -> Vec<String> {
-        self.entries().into_iter().filter(|(_, entry)| matches!(entry, Entry::Importing)).map(|(id, _)| id).collect()
-    }
-
-    /// The id of the set with the largest vocabulary: what a page shows unless told otherwise.
-    #[must_use]
-    pub fn preferred(&self) -> String {
-        let largest = self.list().into_iter().max_by_key(|info| (info.vocabulary, info.id == DEFAULT));
-        largest.map_or_else(|| DEFAULT.to_owned(), |info| info.id)
+    pub fn states(&self) -> Vec<(String, SetState)> {
+        let mut states: Vec<_> = self.shared.lock().iter().map(|(id, state)| (id.clone(), state.clone())).collect();
+        states.sort_by_key(|(id, _)| id != DEFAULT);
+        states
     }
 
     /// The set called `id`.
     ///
     /// # Errors
-    /// [`AppError::NotFound`], naming the sets there are; [`AppError::Unavailable`] while it is imported or when it can't be read.
+    /// [`AppError::NotFound`], naming the sets there are; [`AppError::Unavailable`] while it is prepared, or when it can't be used.
     pub fn get(&self, id: &str) -> AppResult<Arc<VectorSet>> {
-        match self.entry(id) {
-            Some(Entry::Ready(set)) => Ok(set),
-            Some(Entry::Importing) => Err(AppError::Unavailable(format!("The vector set {id:?} is being imported; ask again in a moment."))),
-            Some(Entry::Failed(reason)) => Err(AppError::Unavailable(format!("The vector set {id:?} can't be read: {reason}"))),
+        self.answer(id, self.shared.lock().get(id))
+    }
+
+    /// The set called `id`, waiting while it is prepared.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn wait_for(&self, id: &str) -> AppResult<Arc<VectorSet>> {
+        let preparing = |sets: &mut BTreeMap<String, SetState>| matches!(sets.get(id), Some(SetState::Preparing));
+        let state = self.shared.changed.wait_while(self.shared.lock(), preparing).unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        self.answer(id, state.as_ref())
+    }
+
+    /// Waits until every set is ready or has failed.
+    pub fn wait_for_all(&self) {
+        self.wait_at_most(Duration::MAX);
+    }
+
+    /// The set with the largest vocabulary, if any set answers.
+    #[must_use]
+    pub fn preferred(&self) -> Option<Arc<VectorSet>> {
+        let sets = self.shared.lock();
+        let ready = sets.values().filter_map(|state| if let SetState::Ready(set) = state { Some(set) } else { None });
+        ready.max_by_key(|set| set.len()).cloned()
+    }
+
+    fn answer(&self, id: &str, state: Option<&SetState>) -> AppResult<Arc<VectorSet>> {
+        match state {
+            Some(SetState::Ready(set)) => Ok(Arc::clone(set)),
+            Some(SetState::Preparing) => Err(AppError::Unavailable(format!("the word vectors “{id}” are being imported; try again in a moment"))),
+            Some(SetState::Failed(reason)) => Err(AppError::Unavailable(format!("the word vectors “{id}” can't be used: {reason}"))),
             None => {
-                let ids: Vec<String> = self.entries().into_keys().collect();
-                Err(AppError::NotFound { what: format!("There is no vector set {id:?}. There are: {}.", ids.join(", ")), suggestions: ids })
+                let known: Vec<String> = self.list().into_iter().map(|info| info.id).collect();
+                Err(AppError::not_found(format!("there are no word vectors called “{id}”; there are: {}", known.join(", "))))
             }
         }
     }
 
-    fn image_path(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.{IMAGE_EXTENSION}"))
+    /// Waits until nothing is being prepared, or `patience` is over.
+    fn wait_at_most(&self, patience: Duration) {
+        let preparing = |sets: &mut BTreeMap<String, SetState>| sets.values().any(|state| matches!(state, SetState::Preparing));
+        drop(self.shared.changed.wait_timeout_while(self.shared.lock(), patience, preparing));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, SetState>> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn insert(&self, id: &str, set: anyhow::Result<VectorSet>) {
-        match set {
-            Ok(set) => self.put(id, Entry::Ready(Arc::new(set))),
+    /// Opens all good images first, then imports what needs it, one file after the other.
+    fn prepare(&self, jobs: Vec<Job>, folder: Option<&Path>) {
+        let mut imports = Vec::new();
+        for job in jobs {
+            match job.open_image() {
+                Ok(set) => self.settle(&job.id, Ok(set)),
+                Err(reason) => imports.push((job, reason)),
+            }
+        }
+        for (job, reason) in imports {
+            let made = match &job.recipe {
+                Recipe::Nothing => Err(reason),
+                Recipe::Embedded(file) => unpack(file, folder),
+                Recipe::Import(import) => folder.map_or_else(|| import.run_nameless(), |folder| import.run(folder)).map(|imported| {
+                    tracing::info!(id = job.id, words = imported.set.len(), elapsed_ms = imported.elapsed.as_millis() as u64, "imported word vectors");
+                    imported.set
+                }),
+            };
+            self.settle(&job.id, made);
+        }
+    }
+
+    fn settle(&self, id: &str, outcome: anyhow::Result<VectorSet>) {
+        let state = match outcome {
+            Ok(set) => SetState::Ready(Arc::new(set)),
             Err(error) => {
-                tracing::warn!(set = id, "can't be read: {error:#}");
-                self.put(id, Entry::Failed(format!("{error:#}")));
+                tracing::warn!(id, "word vectors can't be used: {error:#}");
+                SetState::Failed(format!("{error:#}"))
             }
+        };
+        self.lock().insert(id.to_owned(), state);
+        self.changed.notify_all();
+    }
+}
+
+impl Job {
+    /// The image, if it is there, whole, and as new as the file that it was made from.
+    fn open_image(&self) -> anyhow::Result<VectorSet> {
+        let Some(image) = &self.image else { anyhow::bail!("it has not been imported yet") };
+        let set = VectorSet::open(image)?;
+        let now = match &self.recipe {
+            Recipe::Import(import) => Origin::of(&import.file, import.member_dimension).ok(),
+            Recipe::Embedded(file) => Some(embedded_origin(file)),
+            Recipe::Nothing => None,
+        };
+        if now.is_some_and(|now| set.origin() != Some(&now)) {
+            anyhow::bail!("its source has changed since it was imported");
+        }
+        Ok(set)
+    }
+}
+
+/// The id of the embedded set.
+const DEFAULT: &str = "default";
+/// How long opening the library may take before it answers without some of its sets.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The embedded set as an image in `folder`, or in memory alone.
+fn unpack(file: &rust_embed::EmbeddedFile, folder: Option<&Path>) -> anyhow::Result<VectorSet> {
+    let (info, rows) = compact::read(&file.data)?;
+    let info = SetInfo { id: DEFAULT.into(), ..info };
+    match folder {
+        Some(folder) => import::store(folder, info, Some(embedded_origin(file)), rows),
+        None => VectorSet::from_rows(info, rows),
+    }
+}
+
+/// Tells one version of the embedded set from another.
+fn embedded_origin(file: &rust_embed::EmbeddedFile) -> Origin {
+    let [a, b, c, d, e, f, g, h, ..] = file.metadata.sha256_hash();
+    Origin {
+        path: "part of the program".into(),
+        bytes: file.data.len() as u64,
+        modified_ns: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        member_dimension: None,
+    }
+}
+
+/// One job per set: those with an image in `folder`, and the files of vectors in `datasets/glove/`.
+fn jobs(folder: &Path, datasets: Option<&Path>) -> Vec<Job> {
+    let mut jobs = BTreeMap::new();
+    for image in files(folder).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == IMAGE_EXTENSION)) {
+        let Some(id) = image.file_stem().and_then(|stem| stem.to_str()).filter(|id| is_id(id)) else { continue };
+        let recipe = read_sidecar(folder, id).and_then(|metadata| {
+            let (info, origin) = (metadata.info, metadata.origin?);
+            let file = PathBuf::from(origin.path);
+            let import = Import { file, member_dimension: origin.member_dimension, id: info.id, name: info.name, source: info.source, licence: info.licence };
+            (import.id == id && import.file.is_file()).then_some(Recipe::Import(import))
+        });
+        jobs.insert(id.to_owned(), Job { id: id.to_owned(), image: Some(image), recipe: recipe.unwrap_or(Recipe::Nothing) });
+    }
+    for file in datasets.map(|datasets| files(&datasets.join("glove"))).unwrap_or_default() {
+        if !has_vectors(&file) {
+            continue;
+        }
+        let Some(import) = Import::named_after(&file, member_to_read(&file)) else {
+            tracing::warn!(file = %file.display(), "left out: its name gives no id");
+            continue;
+        };
+        let image = image_path(folder, &import.id);
+        let job = jobs.entry(import.id.clone()).or_insert_with(|| Job {
+            id: import.id.clone(),
+            image: image.is_file().then_some(image),
+            recipe: Recipe::Nothing,
+        });
+        // What was imported by hand keeps its own source.
+        if matches!(job.recipe, Recipe::Nothing) {
+            job.recipe = Recipe::Import(import);
         }
     }
-
-    fn put(&self, id: &str, entry: Entry) {
-        self.sets.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id.to_owned(), entry);
+    if let Some(file) = Embedded::get("default.compact") {
+        let image = image_path(folder, DEFAULT);
+        jobs.insert(DEFAULT.into(), Job { id: DEFAULT.into(), image: image.is_file().then_some(image), recipe: Recipe::Embedded(file) });
     }
-
-    fn entry(&self, id: &str) -> Option<Entry> {
-        self.sets.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned()
-    }
-
-    fn entries(&self) -> BTreeMap<String, Entry> {
-        self.sets.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
+    jobs.into_values().collect()
 }
 
-fn set_info(id: String, set: &VectorSet) -> SetInfo {
-    let Description { name, source, licence, .. } = set.description().clone();
-    SetInfo { id, name, dimension: set.dimension(), vocabulary: set.len(), source, licence }
+/// Which member of an archive a start reads: the report's 200 dimensions, or else the most that there are.
+fn member_to_read(file: &Path) -> Option<usize> {
+    let dimensions = file.extension().filter(|extension| *extension == "zip").and_then(|_| offered_dimensions(file).ok())?;
+    dimensions.iter().copied().find(|&dimension| dimension == 200).or(dimensions.last().copied())
 }
 
-/// An id is a slug: it becomes a file name and a part of addresses.
-fn check_id(id: &str) -> AppResult<()> {
-    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !id.is_empty() && id.len() <= 64 && id.bytes().all(letters) && !id.starts_with('-') {
-        return Ok(());
-    }
-    Err(AppError::invalid("id", format!("{id:?} is no id; expected 1 to 64 of a-z, 0-9 and -, such as glove-6b-200d.")))
+fn has_vectors(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    [".txt", ".vec", ".bin", ".zip"].iter().any(|extension| name.ends_with(extension))
 }
 
-/// The vector files in `glove/` of a folder of data sets, with the ids they get.
-fn vector_files(datasets: &Path) -> Vec<(String, PathBuf)> {
-    let Ok(folder) = fs::read_dir(datasets.join("glove")) else { return Vec::new() };
-    let mut files: Vec<(String, PathBuf)> = folder
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.is_file())
-        .filter_map(|path| Some((slug(path.file_name()?.to_str()?)?, path)))
-        .collect();
+/// The plain files in `folder` in order of their names; none when it can't be read.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
-    files.dedup_by(|a, b| a.0 == b.0);
     files
 }
 
-/// `glove.6B.50d.top2000.txt.gz` becomes `glove-6b-50d-top2000`; no slug for what is no vector file.
-fn slug(file_name: &str) -> Option<String> {
-    let stem = VECTOR_FILES.iter().filter_map(|extension| file_name.strip_suffix(extension)).min_by_key(|stem| stem.len())?;
-    let slug: String = stem.to_lowercase().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
-    let slug = slug.trim_matches('-').to_owned();
-    (check_id(&slug).is_ok() && slug != DEFAULT).then_some(slug)
-}
-
-/// What can be told of a file from its name.
-fn describe(source: &Path) -> Description {
-    let file_name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = VECTOR_FILES.iter().filter_map(|extension| file_name.strip_suffix(extension)).min_by_key(|stem| stem.len());
-    let is_glove = file_name.to_lowercase().starts_with("glove.6b");
-    Description {
-        name: stem.unwrap_or(&file_name).to_owned(),
-        source: if is_glove { format!("GloVe 6B (Pennington et al. 2014), {file_name}") } else { file_name.clone() },
-        licence: if is_glove { "PDDL 1.0".into() } else { "not stated".into() },
-        ..Description::default()
+/// Removes what an import left that was killed; a day old, so that no import still runs on it.
+fn remove_unfinished(folder: &Path) {
+    let old = |path: &Path| {
+        let modified = path.metadata().and_then(|metadata| metadata.modified()).ok();
+        modified.and_then(|modified| modified.elapsed().ok()).is_some_and(|age| age > Duration::from_hours(24))
+    };
+    for path in files(folder) {
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(TEMPORARY_PREFIX)) && old(&path) {
+            drop(fs::remove_file(path));
+        }
     }
 }

@@ -1,28 +1,24 @@
-//! The one place that maps files into memory, and so the one place with `unsafe`.
+//! The one audited place that maps files into memory.
 #![allow(unsafe_code)]
 
 use std::{fs::File, io};
 
-use memmap2::{Mmap, MmapMut, MmapOptions};
+use memmap2::{Mmap, MmapMut};
 
-/// Maps a whole file, read-only and shared with every other process that maps it.
+/// Maps all of `file` for reading, shared with every other process that maps it.
 ///
-/// # Errors
-/// What the operating system says, such as an empty file.
+/// Call it with a finished image only: a file that this program wrote under a temporary name and then renamed into place.
 pub fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: a mapping is sound while nobody changes or shortens the file under it. Only images are mapped: they are
-    // written under a temporary name, renamed into place when whole, and never opened for writing again; an image is
-    // replaced by renaming another over it, which leaves this mapping on the old file. Their checksum is verified
-    // through this very mapping before any of it is used.
-    unsafe { MmapOptions::new().populate().map(file) }
+    // SAFETY: a mapping is unsound when its bytes change or vanish beneath the references into it. Our images are written
+    // under a temporary name, renamed into place and never written to again: a newer image is another file under the
+    // same name, and the mapping keeps the old one alive. No part of this program opens an image for writing. Whoever
+    // truncates a file inside our data folder by hand ends the process (SIGBUS), as with any mapped file.
+    unsafe { Mmap::map(file) }
 }
 
-/// Read-only anonymous memory that holds `bytes`: what stands in for a file where none can be written.
-///
-/// # Errors
-/// When there is no memory left.
+/// `bytes` in an anonymous, read-only mapping: what stands in for a file where none can be written.
 pub fn anonymous(bytes: &[u8]) -> io::Result<Mmap> {
-    let mut memory = MmapMut::map_anon(bytes.len())?;
-    memory.copy_from_slice(bytes);
-    memory.make_read_only()
+    let mut map = MmapMut::map_anon(bytes.len())?;
+    map.copy_from_slice(bytes);
+    map.make_read_only()
 }

@@ -4,21 +4,23 @@
 
 pub mod analogy;
 pub mod bias;
+mod builder;
 pub mod compact;
 pub mod evaluate;
 pub mod format;
 pub mod glove;
-pub mod image;
+mod image;
 pub mod import;
 mod library;
 mod mapped;
-pub mod quantise;
+mod quantise;
 pub mod report;
 pub mod search;
 mod set;
+mod spelling;
 
-pub use image::Description;
-pub use library::{DEFAULT, Library, SetInfo};
+pub use image::{Origin, Skipped};
+pub use library::{Library, SetState};
 pub use quantise::QuantisedRows;
 pub use search::{Neighbor, Query};
-pub use set::VectorSet;
+pub use set::{SetInfo, VectorSet};

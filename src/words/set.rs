@@ -1,12 +1,14 @@
 //! One set of word vectors, memory-mapped.
 
-use std::path::Path;
+use std::{io::Cursor, path::Path};
 
-use rayon::prelude::*;
+use anyhow::Result;
 
 use super::{
-    image::{Description, Image},
+    builder,
+    image::{Image, Metadata, Origin, Skipped},
     quantise::QuantisedRows,
+    spelling,
 };
 use crate::error::{AppError, AppResult};
 
@@ -16,25 +18,57 @@ pub struct VectorSet {
     image: Image,
 }
 
-impl From<Image> for VectorSet {
-    fn from(image: Image) -> Self {
-        Self { image }
-    }
+/// What a list of sets says of one.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SetInfo {
+    /// What the API and the command line call it.
+    pub id: String,
+    /// What a page calls it.
+    pub name: String,
+    /// Values per vector.
+    pub dimension: usize,
+    /// Number of words.
+    pub vocabulary: usize,
+    /// Where the vectors come from, in a sentence.
+    pub source: String,
+    /// Under which terms they may be used.
+    pub licence: String,
 }
 
 impl VectorSet {
-    /// Opens the image at `path` and checks every byte of it.
+    /// Opens the image at `path`, as an import left it, and verifies every byte of it.
     ///
     /// # Errors
-    /// When it can't be read, is of another version, or has changed since it was written.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
+    /// When it can't be read, comes from another version, or any bit of it has changed.
+    pub fn open(path: &Path) -> Result<Self> {
         Image::open(path).map(Self::from)
     }
 
-    /// What the set says of itself.
+    /// A set that lives in memory alone. `info` gives names; dimension and vocabulary are counted. A word's later rows are left out.
+    ///
+    /// # Errors
+    /// When there are no rows, rows differ in length, or a value is not finite.
+    pub fn from_rows<W: AsRef<str>, V: AsRef<[f32]>>(info: SetInfo, rows: impl IntoIterator<Item = (W, V)>) -> Result<Self> {
+        let (bytes, _) = builder::write_rows(Cursor::new(Vec::new()), Metadata { info, origin: None, skipped: Skipped::default() }, rows)?;
+        Image::from_bytes(bytes.get_ref()).map(Self::from)
+    }
+
+    /// What a list of sets says of it.
     #[must_use]
-    pub fn description(&self) -> &Description {
-        self.image.description()
+    pub fn info(&self) -> &SetInfo {
+        &self.image.metadata.info
+    }
+
+    /// The state of the file that it was made from; none for a set that was trained or embedded.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.image.metadata.origin.as_ref()
+    }
+
+    /// What was left out on reading its file.
+    #[must_use]
+    pub fn skipped(&self) -> Skipped {
+        self.image.metadata.skipped
     }
 
     /// Values per vector.
@@ -58,45 +92,28 @@ impl VectorSet {
     /// The word at `index`, which must be below [`Self::len`].
     #[must_use]
     pub fn word(&self, index: usize) -> &str {
-        self.image.word(index)
+        // Checked as a whole on opening; a short word costs nothing to check again, and no `unsafe` is needed.
+        std::str::from_utf8(self.word_bytes(index)).unwrap_or_default()
     }
 
     /// Where `word` stands, exactly as written.
     #[must_use]
     pub fn index_of(&self, word: &str) -> Option<usize> {
-        let sorted = self.image.sorted();
-        sorted.binary_search_by(|&index| self.word(index as usize).cmp(word)).ok().map(|place| sorted[place] as usize)
-    }
-
-    /// Where `word` stands: as written, else in lower case (GloVe's vectors are lower-cased).
-    ///
-    /// # Errors
-    /// [`AppError::NotFound`] with near spellings.
-    pub fn find(&self, word: &str) -> AppResult<usize> {
-        let word = word.trim();
-        self.index_of(word).or_else(|| self.index_of(&word.to_lowercase())).ok_or_else(|| AppError::NotFound {
-            what: format!("The word {word:?} is not among the {} words of this set.", self.len()),
-            suggestions: self.near_spellings(word, 5).into_iter().map(|index| self.word(index).to_owned()).collect(),
-        })
+        let order = self.image.order();
+        let place = order.binary_search_by(|&index| self.word_bytes(index as usize).cmp(word.as_bytes())).ok()?;
+        Some(order[place] as usize)
     }
 
     /// The vector of the word at `index`, as stored in its file: `[dimension]`, f32.
     #[must_use]
     pub fn row(&self, index: usize) -> &[f32] {
-        let dimension = self.dimension();
-        &self.image.matrix()[index * dimension..][..dimension]
+        &self.image.matrix()[index * self.dimension()..][..self.dimension()]
     }
 
-    /// All rows: `[len, dimension]`, f32.
+    /// All vectors: `[len, dimension]`, f32, row after row.
     #[must_use]
     pub fn matrix(&self) -> &[f32] {
         self.image.matrix()
-    }
-
-    /// Euclidean lengths of all rows: `[len]`.
-    #[must_use]
-    pub fn norms(&self) -> &[f32] {
-        self.image.norms()
     }
 
     /// Euclidean length of [`Self::row`]; zero only for an all-zero vector.
@@ -105,12 +122,10 @@ impl VectorSet {
         self.image.norms()[index]
     }
 
-    /// [`Self::row`] scaled to unit length; a zero row stays zero.
+    /// Euclidean length of every row: `[len]`.
     #[must_use]
-    pub fn unit(&self, index: usize) -> Vec<f32> {
-        let norm = self.norm(index);
-        let scale = if norm > 0.0 { norm.recip() } else { 0.0 };
-        self.row(index).iter().map(|value| value * scale).collect()
+    pub fn norms(&self) -> &[f32] {
+        self.image.norms()
     }
 
     /// All rows, quantised for the first pass of a search.
@@ -122,46 +137,45 @@ impl VectorSet {
     /// Indices of words that begin with `prefix`, most frequent first.
     #[must_use]
     pub fn completions(&self, prefix: &str, limit: usize) -> Vec<usize> {
-        let sorted = self.image.sorted();
-        let start = sorted.partition_point(|&index| self.word(index as usize) < prefix);
-        let length = sorted[start..].partition_point(|&index| self.word(index as usize).starts_with(prefix));
-        let mut matches: Vec<u32> = sorted[start..start + length].to_vec();
-        if matches.len() > limit && limit > 0 {
-            matches.select_nth_unstable(limit - 1);
+        let order = self.image.order();
+        let prefix = prefix.as_bytes();
+        let start = order.partition_point(|&index| self.word_bytes(index as usize) < prefix);
+        let length = order[start..].partition_point(|&index| self.word_bytes(index as usize).starts_with(prefix));
+        let mut found: Vec<u32> = order[start..start + length].to_vec();
+        if limit < found.len() {
+            found.select_nth_unstable(limit);
+            found.truncate(limit);
         }
-        matches.truncate(limit);
-        matches.sort_unstable();
-        matches.into_iter().map(|index| index as usize).collect()
+        found.sort_unstable();
+        found.into_iter().map(|index| index as usize).collect()
     }
 
     /// Indices of the words spelt most like `word`, nearest first, then most frequent first.
-    ///
-    /// Distance: optimal string alignment (a transposition of neighbours counts as one), at most a third of the letters.
     #[must_use]
     pub fn near_spellings(&self, word: &str, limit: usize) -> Vec<usize> {
-        let word = word.to_lowercase();
-        let letters = word.chars().count();
-        // Past 64 letters it is no word, and the search would be slow.
-        if letters == 0 || letters > 64 {
-            return Vec::new();
-        }
-        let farthest = (letters / 3).clamp(1, 3);
-        let comparator = rapidfuzz::distance::osa::BatchComparator::new(word.chars());
-        let arguments = rapidfuzz::distance::osa::Args::default().score_cutoff(farthest);
-        let mut near: Vec<(usize, usize)> = (0..self.len())
-            .into_par_iter()
-            .with_min_len(4096)
-            .filter_map(|index| {
-                let candidate = self.word(index);
-                // A letter takes one to four bytes, so this can only rule out what is too far.
-                if candidate.len() + farthest < letters || candidate.len() > (letters + farthest) * 4 {
-                    return None;
-                }
-                comparator.distance_with_args(candidate.chars(), &arguments).map(|distance| (distance, index))
-            })
-            .collect();
-        near.sort_unstable();
-        near.truncate(limit);
-        near.into_iter().map(|(_, index)| index).collect()
+        spelling::nearest(self, word, limit)
+    }
+
+    /// Where `word` stands, or an error that offers near spellings.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] with suggestions.
+    pub fn find(&self, word: &str) -> AppResult<usize> {
+        self.index_of(word).ok_or_else(|| AppError::NotFound {
+            what: format!("the word “{word}” is not among the {} words of {}", self.len(), self.info().name),
+            suggestions: self.near_spellings(word, 5).into_iter().map(|index| self.word(index).to_owned()).collect(),
+        })
+    }
+
+    fn word_bytes(&self, index: usize) -> &[u8] {
+        let ends = self.image.word_ends();
+        let start = if index == 0 { 0 } else { ends[index - 1] as usize };
+        &self.image.word_bytes()[start..ends[index] as usize]
+    }
+}
+
+impl From<Image> for VectorSet {
+    fn from(image: Image) -> Self {
+        Self { image }
     }
 }

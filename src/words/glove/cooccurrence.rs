@@ -1,0 +1,178 @@
+//! How often words stand near each other, each time weighted by the inverse of the distance.
+//!
+//! The corpus is taken in pieces that fit in memory. In a piece, a word's row of the matrix is gathered from all places where the word
+//! stands into one dense accumulator, which stays in the processor's cache; so nothing is hashed or sorted but the columns of a finished row.
+//! Weights are whole numbers of [`UNIT`]: their sums don't depend on the order of addition, so neither pieces nor threads change a result.
+
+use rayon::prelude::*;
+
+use super::{cells::CellsBuilder, vocabulary::Vocabulary};
+use crate::error::AppResult;
+
+/// One neighbour at distance 1. The inverse distances up to 10 are whole numbers of it; beyond, they are off by less than 1e-9.
+pub const UNIT: u64 = 2520 << 20;
+
+/// A word's co-occurrences with another, counted in one piece of the corpus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Record {
+    /// Rank of the word.
+    pub row: u32,
+    /// Rank of its neighbour.
+    pub column: u32,
+    /// Sum of inverse distances, in units of [`UNIT`].
+    pub weight: u64,
+}
+
+/// Counts all co-occurrences within `window` tokens to both sides into `cells`, holding pieces of `memory` bytes.
+/// `progress` hears how many tokens are done and returns false to stop; then the answer is false.
+///
+/// # Errors
+/// What the disk says.
+pub fn count(
+    vocabulary: &mut Vocabulary,
+    window: usize,
+    memory: u64,
+    cells: &mut CellsBuilder,
+    mut progress: impl FnMut(u64) -> bool,
+) -> AppResult<bool> {
+    let words = vocabulary.words.len();
+    let length = (memory / BYTES_PER_TOKEN).clamp(1 << 12, 1 << 28) as usize;
+    let (mut tokens, mut done, mut completed) = (Vec::new(), 0, true);
+    vocabulary.for_each_piece(length, |piece| {
+        // The last tokens of the piece before, for the windows that reach over the border.
+        let carried = tokens.len().min(window);
+        tokens.drain(..tokens.len() - carried);
+        tokens.extend_from_slice(&piece);
+        let piece = Piece::new(&tokens, carried, words, window);
+        completed = piece.count(cells, |positions| progress(done + positions))?;
+        done += (tokens.len() - carried) as u64;
+        Ok(completed)
+    })?;
+    Ok(completed)
+}
+
+/// A token is held as its rank and as a position in the list of its word's places.
+const BYTES_PER_TOKEN: u64 = 8;
+/// Rows whose words stand at about this many places are one piece of work for a thread.
+const PLACES_PER_TASK: usize = 1 << 14;
+
+/// A piece of the corpus and the places of each word in it.
+struct Piece<'tokens> {
+    tokens: &'tokens [u32],
+    /// So many tokens were counted with the piece before: they are neighbours here, never centres to their left.
+    carried: usize,
+    window: usize,
+    /// Where the places of each word begin in `places`; one more than there are words.
+    starts: Vec<u32>,
+    /// Positions in `tokens`, by word, ascending.
+    places: Vec<u32>,
+    /// Weight of each distance, from 1.
+    weights: Vec<u64>,
+}
+
+impl<'tokens> Piece<'tokens> {
+    fn new(tokens: &'tokens [u32], carried: usize, words: usize, window: usize) -> Self {
+        let mut starts = vec![0; words + 1];
+        tokens.iter().for_each(|&token| starts[token as usize + 1] += 1);
+        for word in 0..words {
+            starts[word + 1] += starts[word];
+        }
+        let mut next = starts.clone();
+        let mut places = vec![0; tokens.len()];
+        for (position, &token) in tokens.iter().enumerate() {
+            places[next[token as usize] as usize] = position as u32;
+            next[token as usize] += 1;
+        }
+        let weights = (1..=window as u64).map(|distance| (UNIT + distance / 2) / distance).collect();
+        Self { tokens, carried, window, starts, places, weights }
+    }
+
+    /// Adds all rows to `cells`, in ascending order of row and column.
+    fn count(&self, cells: &mut CellsBuilder, mut progress: impl FnMut(u64) -> bool) -> AppResult<bool> {
+        let tasks = self.tasks();
+        let batch = 4 * rayon::current_num_threads();
+        for tasks in tasks.chunks(batch) {
+            let counted: Vec<Vec<Record>> = tasks
+                .par_iter()
+                .map_init(
+                    || Row::new(self.starts.len() - 1),
+                    |row, &(from, to)| {
+                        let mut records = Vec::new();
+                        (from..to).for_each(|word| self.count_row(word, row, &mut records));
+                        records
+                    },
+                )
+                .collect();
+            for records in &counted {
+                cells.extend(records)?;
+            }
+            let last = tasks[tasks.len() - 1].1;
+            if !progress(u64::from(self.starts[last])) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Ranges of words with about as many places.
+    fn tasks(&self) -> Vec<(usize, usize)> {
+        let words = self.starts.len() - 1;
+        let (mut tasks, mut from) = (Vec::new(), 0);
+        for to in 1..=words {
+            if to == words || (self.starts[to] - self.starts[from]) as usize >= PLACES_PER_TASK {
+                tasks.push((from, to));
+                from = to;
+            }
+        }
+        tasks
+    }
+
+    fn count_row(&self, word: usize, row: &mut Row, records: &mut Vec<Record>) {
+        for &place in &self.places[self.starts[word] as usize..self.starts[word + 1] as usize] {
+            let place = place as usize;
+            if place >= self.carried {
+                let before = &self.tokens[place.saturating_sub(self.window)..place];
+                before.iter().rev().zip(&self.weights).for_each(|(&token, &weight)| row.add(token, weight));
+            }
+            let end = (place + 1 + self.window).min(self.tokens.len());
+            // Of two neighbours the right one decides in which piece they are counted.
+            let skipped = self.carried.saturating_sub(place + 1);
+            let after = self.tokens[place + 1..end].iter().zip(&self.weights);
+            after.skip(skipped).for_each(|(&token, &weight)| row.add(token, weight));
+        }
+        row.take(word as u32, records);
+    }
+}
+
+/// One row of the matrix, dense.
+struct Row {
+    weights: Vec<u64>,
+    touched: Vec<u32>,
+}
+
+impl Row {
+    fn new(words: usize) -> Self {
+        Self { weights: vec![0; words], touched: Vec::new() }
+    }
+
+    #[inline]
+    fn add(&mut self, token: u32, weight: u64) {
+        let sum = &mut self.weights[token as usize];
+        if *sum == 0 {
+            self.touched.push(token);
+        }
+        *sum += weight;
+    }
+
+    /// Moves the row to `records` and clears it.
+    fn take(&mut self, row: u32, records: &mut Vec<Record>) {
+        self.touched.sort_unstable();
+        records.extend(self.touched.iter().map(|&column| Record {
+            row,
+            column,
+            weight: std::mem::take(&mut self.weights[column as usize]),
+        }));
+        self.touched.clear();
+    }
+}

@@ -1,0 +1,53 @@
+//! Trained vectors as files.
+
+use std::{fmt::Write as _, io::Write as _, path::Path};
+
+use anyhow::Context as _;
+use rayon::prelude::*;
+
+use super::Trained;
+use crate::error::AppResult;
+
+/// Writes the vectors in `GloVe`'s text format: a word and its values to a line, in the shortest digits that give the same bits again.
+/// The file appears whole or not at all.
+///
+/// # Errors
+/// What the disk says.
+pub fn write_text(trained: &Trained, path: &Path) -> AppResult<()> {
+    write_whole(path, |file| {
+        for (words, vectors) in trained.words.chunks(LINES).zip(trained.vectors.chunks(LINES)) {
+            let lines: Vec<String> = words.par_iter().zip(vectors).map(|(word, vector)| line(word, vector)).collect();
+            file.write_all(lines.concat().as_bytes())?;
+        }
+        Ok(())
+    })
+}
+
+/// Makes a file by `write` under a temporary name beside `path`, then renames it.
+///
+/// # Errors
+/// What the disk says.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> AppResult<()> {
+    let problem = || format!("can't write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mut file = builder.prefix(".unfinished-").permissions(permissions).tempfile_in(folder).with_context(problem)?;
+    write(file.as_file_mut()).with_context(problem)?;
+    file.as_file().sync_all().with_context(problem)?;
+    file.persist(path).with_context(problem)?;
+    Ok(())
+}
+
+const LINES: usize = 4096;
+
+fn line(word: &str, vector: &[f32]) -> String {
+    let mut line = String::with_capacity(word.len() + 12 * vector.len());
+    line.push_str(word);
+    for value in vector {
+        // Writing to a string can't fail.
+        let _ = write!(line, " {value}");
+    }
+    line.push('\n');
+    line
+}
