@@ -10,9 +10,12 @@ if (page) {
   page.addEventListener("input", (event) => event.target.matches("[data-complete]") && complete(event.target));
   page.addEventListener("keydown", (event) => event.target.matches("[data-complete]") && steer(event));
   page.addEventListener("focusout", (event) => event.target.matches("[data-complete]") && close(event.target));
-  for (const kind of ["pointerover", "focusin"]) page.addEventListener(kind, (event) => showTooltip(event.target.closest?.(".map .point")));
-  for (const kind of ["pointerout", "focusout"]) page.addEventListener(kind, (event) => event.target.closest?.(".map .point") && hideTooltip());
+  for (const kind of ["pointerover", "focusin"]) page.addEventListener(kind, (event) => showTooltip(event.target.closest?.("[data-word]")));
+  for (const kind of ["pointerout", "focusout"]) page.addEventListener(kind, (event) => event.target.closest?.("[data-word]") && hideTooltip());
   page.addEventListener("keydown", (event) => event.key === "Escape" && hideTooltip());
+  page.addEventListener("click", (event) => visit(event.target.closest?.("[data-word]")));
+  page.addEventListener("keydown", (event) => event.key === "Enter" && visit(event.target.closest?.("[data-word]")));
+  enlivenMaps(page);
   document.querySelector("#set")?.addEventListener("change", (event) => event.target.form.requestSubmit());
 }
 
@@ -50,6 +53,7 @@ async function load(url, section) {
     if (!swapped.every((id) => fresh.getElementById(id))) throw new Error("the answer has no such section");
     const focused = document.activeElement?.id;
     for (const id of swapped) document.getElementById(id).replaceWith(fixForms(fresh.getElementById(id), section));
+    enlivenMaps(page);
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   } catch {
     location.assign(url);
@@ -170,6 +174,31 @@ function close(input) {
 
 // --- Tooltips ------------------------------------------------------------------------------------------------
 
+/** Makes every point of a map reachable by keyboard. A point's own title ("word: x, y") moves to the tooltip. */
+function enlivenMaps(root) {
+  for (const drawing of root.querySelectorAll(".maps .figure-drawing")) {
+    drawing.setAttribute("role", "group");
+    for (const title of drawing.querySelectorAll(".figure-fill > title")) {
+      const point = title.parentElement;
+      point.dataset.word = title.textContent.slice(0, title.textContent.lastIndexOf(": "));
+      point.dataset.place = title.textContent;
+      point.setAttribute("tabindex", "0");
+      point.setAttribute("role", "link");
+      point.setAttribute("aria-label", title.textContent);
+      title.remove();
+    }
+  }
+}
+
+/** The nearest words of a point's word. */
+function visit(point) {
+  if (!point) return;
+  const parameters = new URLSearchParams();
+  if (set !== "default") parameters.set("set", set);
+  parameters.set("words", point.dataset.word);
+  location.assign(`/words?${parameters}#neighbors`);
+}
+
 const tooltip = document.createElement("div");
 tooltip.className = "tooltip";
 tooltip.id = "map-tooltip";
@@ -184,15 +213,14 @@ async function showTooltip(point) {
   if (!point) return;
   const turn = ++shown;
   const word = point.dataset.word;
-  const title = point.querySelector("title");
   const head = document.createElement("strong");
   head.dir = "ltr";
-  head.textContent = title.textContent;
+  head.textContent = point.dataset.place;
   tooltip.replaceChildren(head);
   tooltip.hidden = false;
   point.setAttribute("aria-describedby", tooltip.id);
   // Not inset from the reading direction: the picture runs left to right in every language.
-  const box = point.querySelector("circle").getBoundingClientRect();
+  const box = point.getBoundingClientRect();
   const put = () => {
     tooltip.style.left = `${Math.max(8, Math.min(box.left + 12, document.documentElement.clientWidth - tooltip.offsetWidth - 8)) + scrollX}px`;
     tooltip.style.top = `${box.bottom + 8 + scrollY}px`;

@@ -7,6 +7,7 @@ mod analogies;
 mod chart;
 mod comparison;
 mod distances;
+mod files;
 mod groups;
 mod input;
 mod maps;
@@ -16,12 +17,13 @@ mod page;
 mod query;
 mod sentence;
 mod sheets;
+mod voice;
 
 use askama::Template;
 use axum::{
-    Json, Router,
+    Router,
     extract::{Path, State as Extract},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse as _, Response},
     routing::get,
 };
@@ -35,6 +37,7 @@ use self::{
     odd::Odd,
     page::Page,
     query::{Section, State},
+    voice::Voice,
 };
 use crate::{
     error::{AppError, AppResult},
@@ -55,22 +58,9 @@ async fn part(Extract(state): Extract<AppState>, Path(id): Path<String>, shell: 
     answer(state, shell, parameters, Some(section)).await
 }
 
-/// `words-neighbors.csv` and the like: the numbers of a section, for the parameters of the page.
-async fn figure(Extract(state): Extract<AppState>, Path(name): Path<String>, parameters: Parameters) -> AppResult<Response> {
-    let absent = || AppError::not_found(format!("There is no figure {name:?}."));
-    let (kind, extension) = name.rsplit_once('.').ok_or_else(absent)?;
-    let (id, extension) = (kind.strip_prefix("words-").ok_or_else(absent)?.to_owned(), extension.to_owned());
-    state
-        .compute(move |app| match extension.as_str() {
-            "csv" => {
-                let csv = sheets::sheet(&app.library, &id, parameters.0)?.csv()?;
-                let name = format!("inline; filename=\"words-{id}.csv\"");
-                Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], csv).into_response())
-            }
-            "json" => Ok(Json(sheets::sheet(&app.library, &id, parameters.0)?.json()).into_response()),
-            other => Err(AppError::not_found(format!("words-{id} has no face {other:?}; there are csv and json."))),
-        })
-        .await
+/// `words-neighbors.csv`, `words-map.svg` and the like: the numbers and drawings of the page, for its parameters.
+async fn figure(Extract(state): Extract<AppState>, Path(name): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
+    state.compute(move |app| files::file(&app.library, Voice(shell.language), &name, parameters)).await
 }
 
 async fn answer(app: AppState, shell: Shell, parameters: Parameters, only: Option<Section>) -> AppResult<Response> {
@@ -98,7 +88,7 @@ struct WordsPage {
 impl WordsPage {
     /// Computes `only` that section, or all of them.
     fn new(library: &Library, shell: Shell, state: State, only: Option<Section>) -> AppResult<Self> {
-        let mut page = Page::new(library, shell.clone(), state, only)?;
+        let mut page = Page::new(library, &shell, state, only)?;
         let set = library.get(page.set.id.as_str())?;
         let set: &VectorSet = &set;
         let wanted = |section| only.is_none_or(|only| only == section);
@@ -113,7 +103,7 @@ impl WordsPage {
         page.note(analogies.as_ref().map(|section| &section.faults));
         page.note(odd.as_ref().map(|section| &section.faults));
         page.note(maps.as_ref().map(|section| &section.faults));
-        let maps = maps.map(|maps| maps.maps.iter().map(|drawn| Chart::new(&page, drawn)).collect());
+        let maps = maps.map(|maps| maps.maps.iter().map(|drawn| Chart::new(&page, drawn)).collect::<AppResult<_>>()).transpose()?);
         Ok(Self { shell, page, neighbors, distances, analogies, odd, maps })
     }
 }

@@ -128,7 +128,8 @@ fn short(value: Option<f32>) -> Value {
     value.map_or(Value::Null, |value| json!((f64::from(value) * 100.0).round() / 100.0))
 }
 
-fn error(fault: Fault) -> AppError {
+/// A fault as an answer to a program.
+pub fn error(fault: Fault) -> AppError {
     let reason = match fault.kind {
         FaultKind::Unknown { word, suggestions } => return AppError::NotFound { what: format!("{word:?} is not in this set."), suggestions },
         FaultKind::Number { limit, .. } => format!("expected a number of at most {limit}."),
