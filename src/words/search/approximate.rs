@@ -23,7 +23,8 @@ impl Coarse {
         let largest = unit.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
         let codes: Vec<i8> = unit.iter().map(|value| (value / scale).round().clamp(-127.0, 127.0) as i8).collect();
-        let square: f64 = unit.iter().zip(&codes).map(|(&value, &code)| (f64::from(value) - f64::from(scale) * f64::from(code)).powi(2)).sum();
+        let square: f64 =
+            unit.iter().zip(&codes).map(|(&value, &code)| (f64::from(value) - f64::from(scale) * f64::from(code)).powi(2)).sum();
         let error = (square.sqrt() * (1.0 + 1e-6)) as f32 + f32::MIN_POSITIVE;
         let groups = codes.chunks(GROUP_DIMENSIONS).map(|group| {
             let mut halves = [[0; PART_BYTES]; 2];
@@ -74,7 +75,9 @@ impl Kernel for Portable {
             for (line, [low, high]) in block.chunks_exact(LINE_BYTES).zip(&query.groups) {
                 for (sum, part) in sums.iter_mut().zip(line.chunks_exact(PART_BYTES)) {
                     for j in 0..PART_BYTES {
-                        let products = i16::from(part[j] & 0xf).wrapping_mul(i16::from(low[j])).wrapping_add(i16::from(part[j] >> 4).wrapping_mul(i16::from(high[j])));
+                        let products = i16::from(part[j] & 0xf)
+                            .wrapping_mul(i16::from(low[j]))
+                            .wrapping_add(i16::from(part[j] >> 4).wrapping_mul(i16::from(high[j])));
                         *sum = sum.wrapping_add(i32::from(products));
                     }
                 }
@@ -114,7 +117,8 @@ impl Kernel for Avx2 {
                         let parts = queries[query].groups[group];
                         let products_low = multiply(low, cast(simd.splat_i32x8(i32::from_ne_bytes(cast(parts[0])))));
                         let products_high = multiply(high, cast(simd.splat_i32x8(i32::from_ne_bytes(cast(parts[1])))));
-                        short[query][half] = simd.wrapping_add_i16x16(short[query][half], simd.wrapping_add_i16x16(products_low, products_high));
+                        short[query][half] =
+                            simd.wrapping_add_i16x16(short[query][half], simd.wrapping_add_i16x16(products_low, products_high));
                     }
                 }
                 group += 1;
