@@ -54,7 +54,7 @@ pub struct Place {
 /// The navigation: what can be visited, and what is to come.
 pub const PLACES: [Place; 6] = [
     Place { key: "nav-overview", address: Some("/") },
-    Place { key: "nav-words", address: None },
+    Place { key: "nav-words", address: Some("/words") },
     Place { key: "nav-triplet", address: None },
     Place { key: "nav-skin", address: None },
     Place { key: "nav-fashion", address: None },
