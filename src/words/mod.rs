@@ -14,6 +14,7 @@ pub mod import;
 mod library;
 mod mapped;
 mod quantise;
+pub mod report;
 pub mod search;
 mod set;
 mod simd;
