@@ -45,7 +45,11 @@ impl FetchArguments {
     }
 
     fn glove_6b(self, settings: &Settings) -> Result<ExitCode> {
-        ensure!(GLOVE_6B_DIMENSIONS.contains(&self.dimension), "--dimension {} is not offered; choose one of 50, 100, 200, 300", self.dimension);
+        ensure!(
+            GLOVE_6B_DIMENSIONS.contains(&self.dimension),
+            "--dimension {} is not offered; choose one of 50, 100, 200, 300",
+            self.dimension
+        );
         let mut download = manifest::glove_6b();
         if let Some(address) = &self.address {
             download.addresses = vec![address.clone()];

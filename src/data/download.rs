@@ -42,7 +42,9 @@ pub enum DownloadError {
         reasons: Vec<String>,
     },
     /// Every address gave another file than the pinned one. It has been removed.
-    #[error("{file} is not the expected file: its SHA-256 is {found}, expected {expected}; it was removed, since it may have been damaged on the way or replaced by its publisher")]
+    #[error(
+        "{file} is not the expected file: its SHA-256 is {found}, expected {expected}; it was removed, since it may have been damaged on the way or replaced by its publisher"
+    )]
     WrongChecksum {
         /// Name of the file.
         file: String,
@@ -103,11 +105,21 @@ impl Downloader {
             fs::remove_file(&part).map_err(disk(&part))?;
             wrong = Some(found);
         }
-        Err(DownloadError::WrongChecksum { file: download.file_name.clone(), expected: download.sha256.clone(), found: wrong.unwrap_or_default() })
+        Err(DownloadError::WrongChecksum {
+            file: download.file_name.clone(),
+            expected: download.sha256.clone(),
+            found: wrong.unwrap_or_default(),
+        })
     }
 
     /// Goes on with `part` until it has its size.
-    fn complete(&self, download: &Download, addresses: &[String], part: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), DownloadError> {
+    fn complete(
+        &self,
+        download: &Download,
+        addresses: &[String],
+        part: &Path,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), DownloadError> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_connect(Some(self.stall))
             .timeout_per_read(Some(self.stall))
@@ -125,7 +137,9 @@ impl Downloader {
             if before == download.bytes {
                 return Ok(());
             }
-            let Some(choice) = (0..addresses.len()).map(|offset| (fruitless as usize + offset) % addresses.len()).find(|&index| !dropped[index]) else {
+            let Some(choice) =
+                (0..addresses.len()).map(|offset| (fruitless as usize + offset) % addresses.len()).find(|&index| !dropped[index])
+            else {
                 break;
             };
             let wait = match self.attempt(&agent, &addresses[choice], download, &mut file, part, progress) {
@@ -159,7 +173,9 @@ impl Downloader {
         let mut have = file.seek(SeekFrom::End(0)).map_err(Failure::Disk)?;
         let mut request = agent.get(address);
         // Only the server that gave the first bytes can say whether they are still those of the file; its word is kept beside them.
-        let validator = fs::read_to_string(validator_path(part)).ok().and_then(|saved| saved.split_once('\n').map(|(from, tag)| (from == address, tag.to_owned())));
+        let validator = fs::read_to_string(validator_path(part))
+            .ok()
+            .and_then(|saved| saved.split_once('\n').map(|(from, tag)| (from == address, tag.to_owned())));
         match validator {
             Some((true, tag)) if have > 0 && have < download.bytes => {
                 request = request.header(header::RANGE, format!("bytes={have}-")).header(header::IF_RANGE, tag);
@@ -198,7 +214,11 @@ impl Downloader {
             have += count as u64;
             progress(have, download.bytes);
         }
-        if have < download.bytes { Err(Failure::passing(format!("the connection ended after {have} of {} bytes", download.bytes))) } else { Ok(()) }
+        if have < download.bytes {
+            Err(Failure::passing(format!("the connection ended after {have} of {} bytes", download.bytes)))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -18,7 +18,10 @@ pub struct Download {
 pub fn glove_6b() -> Download {
     Download {
         file_name: "glove.6B.zip".into(),
-        addresses: vec!["https://nlp.stanford.edu/data/glove.6B.zip".into(), "https://downloads.cs.stanford.edu/nlp/data/glove.6B.zip".into()],
+        addresses: vec![
+            "https://nlp.stanford.edu/data/glove.6B.zip".into(),
+            "https://downloads.cs.stanford.edu/nlp/data/glove.6B.zip".into(),
+        ],
         bytes: 862_182_613,
         sha256: "617afb2fe6cbd085c235baf7a465b96f4112bd7f7ccb2b2cbd649fed9cbcf2fb".into(),
     }

@@ -191,7 +191,8 @@ pub(super) const TEMPORARY_PREFIX: &str = ".unfinished-";
 const EXTENSIONS: [&str; 6] = ["txt", "vec", "bin", "gz", "zip", "text"];
 
 /// What the publisher of GloVe's vectors says of them.
-pub const GLOVE_SOURCE: &str = "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
+pub const GLOVE_SOURCE: &str =
+    "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
 /// Its licence.
 pub const GLOVE_LICENCE: &str = "Public Domain Dedication and License 1.0";
 

@@ -146,7 +146,9 @@ impl Library {
     fn answer(&self, id: &str, state: Option<&SetState>) -> AppResult<Arc<VectorSet>> {
         match state {
             Some(SetState::Ready(set)) => Ok(Arc::clone(set)),
-            Some(SetState::Preparing) => Err(AppError::Unavailable(format!("the word vectors “{id}” are being imported; try again in a moment"))),
+            Some(SetState::Preparing) => {
+                Err(AppError::Unavailable(format!("the word vectors “{id}” are being imported; try again in a moment")))
+            }
             Some(SetState::Failed(reason)) => Err(AppError::Unavailable(format!("the word vectors “{id}” can't be used: {reason}"))),
             None => {
                 let known: Vec<String> = self.list().into_iter().map(|info| info.id).collect();
@@ -181,7 +183,12 @@ impl Shared {
                 Recipe::Nothing => Err(reason),
                 Recipe::Embedded(file) => unpack(file, folder),
                 Recipe::Import(import) => folder.map_or_else(|| import.run_nameless(), |folder| import.run(folder)).map(|imported| {
-                    tracing::info!(id = job.id, words = imported.set.len(), elapsed_ms = imported.elapsed.as_millis() as u64, "imported word vectors");
+                    tracing::info!(
+                        id = job.id,
+                        words = imported.set.len(),
+                        elapsed_ms = imported.elapsed.as_millis() as u64,
+                        "imported word vectors"
+                    );
                     imported.set
                 }),
             };
@@ -253,7 +260,14 @@ fn jobs(folder: &Path, datasets: Option<&Path>) -> Vec<Job> {
         let recipe = read_sidecar(folder, id).and_then(|metadata| {
             let (info, origin) = (metadata.info, metadata.origin?);
             let file = PathBuf::from(origin.path);
-            let import = Import { file, member_dimension: origin.member_dimension, id: info.id, name: info.name, source: info.source, licence: info.licence };
+            let import = Import {
+                file,
+                member_dimension: origin.member_dimension,
+                id: info.id,
+                name: info.name,
+                source: info.source,
+                licence: info.licence,
+            };
             (import.id == id && import.file.is_file()).then_some(Recipe::Import(import))
         });
         jobs.insert(id.to_owned(), Job { id: id.to_owned(), image: Some(image), recipe: recipe.unwrap_or(Recipe::Nothing) });

@@ -39,23 +39,30 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const SAMPLE: usize = 100;
 
 impl Layout {
-    /// Looks at the first bytes of a file.
-    pub fn recognise(start: &[u8]) -> Result<Self, String> {
+    /// Looks at the first bytes of a file. `checksummed` says that its container vouches for its end.
+    pub fn recognise(start: &[u8], checksummed: bool) -> Result<Self, String> {
         let mark = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let body = &start[mark..];
         let first_line = &body[..memchr::memchr(b'\n', body).unwrap_or(body.len())];
-        if first_line.len() > LONGEST_ROW {
+        if first_line.len() >= LONGEST_ROW {
             return Err(format!("its first line is longer than {LONGEST_ROW} bytes: this is no file of vectors"));
         }
         let skip = (mark + first_line.len() + 1).min(start.len());
         let layout = match Header::parse(first_line) {
-            Some(header) if binary::looks_binary(&start[skip..], header.dimension) => Self::Binary { dimension: header.dimension, header, skip },
+            Some(header) if binary::looks_binary(&start[skip..], header.dimension) => {
+                Self::Binary { dimension: header.dimension, header, skip }
+            }
             Some(header) => Self::Text { dimension: header.dimension, header: Some(header), skip },
+            None if first_line.len() == body.len() && !checksummed => {
+                return Err("its only row has no line end, so it may be cut; if the file is whole, add a line end".into());
+            }
             None => Self::Text { dimension: usual_dimension(body)?, header: None, skip: mark },
         };
         match layout.dimension() {
             0 => Err("its first rows hold no vector; expected lines of a word and its values".into()),
-            dimension if dimension > LARGEST_DIMENSION => Err(format!("vectors of {dimension} values are not supported (at most {LARGEST_DIMENSION})")),
+            dimension if dimension > LARGEST_DIMENSION => {
+                Err(format!("vectors of {dimension} values are not supported (at most {LARGEST_DIMENSION})"))
+            }
             _ => Ok(layout),
         }
     }
@@ -95,11 +102,14 @@ impl Layout {
     /// What is left at the end of the file: a row without line end, which may have been cut.
     pub fn last_row(&self, rest: Vec<u8>, checksummed: bool) -> Result<Option<Vec<u8>>, String> {
         match self {
-            Self::Text { .. } if checksummed || text::vouches_for_itself(&rest) => Ok(Some(rest)),
+            Self::Text { .. } if checksummed => Ok(Some(rest)),
             Self::Text { dimension, .. } if text::fields(&rest) <= *dimension => {
                 Err(format!("the file ends within this row: {} of {dimension} values", text::fields(&rest).saturating_sub(1)))
             }
-            Self::Text { .. } => Err("the last row has no line end, so its last value may be cut; if the file is whole, add a line end".into()),
+            Self::Text { .. } if text::vouches_for_itself(&rest) => Ok(Some(rest)),
+            Self::Text { .. } => {
+                Err("the last row has no line end, so its last value may be cut; if the file is whole, add a line end".into())
+            }
             Self::Binary { .. } if rest.iter().all(u8::is_ascii_whitespace) => Ok(None),
             Self::Binary { .. } => Err("the file ends within this vector".into()),
         }
@@ -131,14 +141,17 @@ impl Header {
     }
 }
 
-/// The number of values that most of the first rows have, words with spaces aside.
+/// The number of values that most of the first rows have; among equals, the very first.
 fn usual_dimension(body: &[u8]) -> Result<usize, String> {
     let mut counts = std::collections::BTreeMap::<usize, usize>::new();
+    let mut first = None;
     // A line that the sample cuts does not count, unless it is all there is.
     let whole = memchr::memrchr(b'\n', body).unwrap_or(body.len());
     for line in body[..whole].split(|&byte| byte == b'\n').filter(|line| text::fields(line) > 0).take(SAMPLE) {
-        *counts.entry(text::fields(line) - 1).or_default() += 1;
+        let values = text::fields(line) - 1;
+        first.get_or_insert(values);
+        *counts.entry(values).or_default() += 1;
     }
-    let most = counts.iter().max_by_key(|&(&dimension, &count)| (count, std::cmp::Reverse(dimension)));
+    let most = counts.iter().max_by_key(|&(dimension, count)| (count, first == Some(*dimension)));
     most.map(|(&dimension, _)| dimension).ok_or_else(|| "it holds no rows".into())
 }

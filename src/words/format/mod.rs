@@ -57,7 +57,8 @@ pub fn read<S: Send>(
     container::with_stream(path, selection, |name, checksummed, stream| {
         let mut chunks = chunks::Chunks::new(stream, checksummed);
         let probe = chunks.probe().map_err(|reason| FormatError { file: name.into(), unit: "line", row: None, reason })?;
-        let layout = Layout::recognise(probe).map_err(|reason| FormatError { file: name.into(), unit: "line", row: None, reason })?;
+        let layout =
+            Layout::recognise(probe, checksummed).map_err(|reason| FormatError { file: name.into(), unit: "line", row: None, reason })?;
         chunks.skip(layout.header_bytes());
         let consume = &consume;
         let (sender, receiver) = mpsc::sync_channel(2 * rayon::current_num_threads());
@@ -140,4 +141,3 @@ impl Parsed {
         }
     }
 }
-

@@ -29,14 +29,14 @@ pub fn vouches_for_itself(line: &[u8]) -> bool {
         let fixed = field.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
         match point {
             Some(point) if fixed => Some(field.len() - point - 1),
-            // A lone digit can't have lost another one before it, and whole numbers lose no decimals unnoticed.
+            // Among lone digits, one that had lost its decimals would be the only one.
             None if fixed && field.trim_ascii_start().strip_prefix(b"-").unwrap_or(field).len() == 1 => Some(0),
             _ => None,
         }
     };
     let mut values = split(line).skip(1).map(decimals);
     let first = values.next().flatten();
-    first.is_some() && values.all(|other| other == first)
+    first.is_some() && fields(line) > 2 && values.all(|other| other == first)
 }
 
 /// The common case in one pass: a word without spaces, then exactly `dimension` values.
@@ -78,7 +78,10 @@ fn parse_irregular(line: &[u8], dimension: usize, batch: &mut RowBatch) -> Resul
     }
     let (words, values) = fields.split_at(fields.len() - dimension);
     // The rest belongs to the word, unless it is a number too many.
-    if words.len() > 1 && words[words.len() - 1].iter().any(u8::is_ascii_digit) && fast_float2::parse::<f32, _>(words[words.len() - 1]).is_ok() {
+    if words.len() > 1
+        && words[words.len() - 1].iter().any(u8::is_ascii_digit)
+        && fast_float2::parse::<f32, _>(words[words.len() - 1]).is_ok()
+    {
         return Err(format!("the row has {found} values, expected {dimension}"));
     }
     let word = match words {
