@@ -18,7 +18,9 @@ def problems(root, cargo="cargo"):
     allowed = set(re.findall(r'"([^"]+)"', re.search(r"^allow = \[(.*?)^\]", configuration, re.DOTALL | re.MULTILINE)[1]))
     banned = set(re.findall(r'\{ name = "([^"]+)" \}', configuration))
     filters = [part for target in TARGETS for part in ("--filter-platform", target)]
-    told = subprocess.run([cargo, "metadata", "--locked", "--format-version", "1", *filters], cwd=root, stdout=subprocess.PIPE, check=True)
+    told = subprocess.run([cargo, "metadata", "--locked", "--format-version", "1", *filters], cwd=root, stdout=subprocess.PIPE)
+    if told.returncode != 0:
+        return ["cargo could not list the dependencies; see above"]
     found = []
     for package in json.loads(told.stdout)["packages"]:
         name = f"{package['name']} {package['version']}"

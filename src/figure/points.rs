@@ -2,7 +2,7 @@
 
 use super::labels::{self, Site};
 use super::layout::{Sample, Scale, Width, arrow, axes, footing, gutter, legend, range};
-use super::scene::{Anchor, Mark, Place, Role, Scene, Text};
+use super::scene::{Mark, Place, Role, Scene};
 use super::{Arrow, Figure, Group};
 
 const RADIUS: f64 = 4.2;
@@ -41,7 +41,7 @@ pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: 
         .enumerate()
         .map(|(index, ((_, point), &at))| Site { at, label: if index < MOST_LABELS { &point.label } else { "" } })
         .collect();
-    let bounds = ((0.0, y.end - 4.0), (width.pixels(), y.start - 2.0));
+    let bounds = ((x.start + 3.0, y.end - 4.0), (width.pixels(), y.start - 2.0));
     let labels = labels::place(&sites, RADIUS, size, &segments, bounds);
     for label in labels.iter().flatten() {
         if let Some((from, to)) = label.leader {
@@ -55,9 +55,7 @@ pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: 
     }
     for (label, site) in labels.iter().zip(&sites) {
         if let Some(label) = label {
-            let text = site.label.to_owned();
-            let mark = Text { at: label.baseline, anchor: Anchor::Start, size, bold: false, halo: true, role: Role::Ink, text };
-            scene.marks.push(Mark::Text(mark));
+            scene.clear_text(label.baseline, size, Role::Ink, site.label);
         }
     }
     scene
@@ -85,9 +83,9 @@ fn scales(groups: &[Group], width: Width, top: f64) -> (Scale, Scale) {
     let room = x.end - x.start;
     // Around the points: half a word at the sides, a line above and below.
     let (beside, above) = if width == Width::Wide { (36.0, 24.0) } else { (28.0, 22.0) };
-    let least = if width == Width::Wide { (0.45, 0.72) } else { (0.8, 1.25) };
+    let shape = if width == Width::Wide { (0.45, 0.8) } else { (0.8, 1.3) };
     let across = (room - 2.0 * beside) / (right - left);
-    let height = ((high - low) * across + 2.0 * above).clamp(room * least.0, room * least.1);
+    let height = ((high - low) * across + 2.0 * above).clamp(room * shape.0, room * shape.1);
     let pixels = across.min((height - 2.0 * above) / (high - low));
     let (half_width, half_height) = (room / 2.0 / pixels, height / 2.0 / pixels);
     let (middle_x, middle_y) = (f64::midpoint(left, right), f64::midpoint(low, high));

@@ -114,6 +114,8 @@ impl Language {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn accepting(value: &str) -> Language {
@@ -129,6 +131,58 @@ mod tests {
         assert_eq!(accepting("de,en;q=0.5,fa;q=0.7"), Language::Persian);
         assert_eq!(accepting("en, fa"), Language::English);
         assert_eq!(accepting("de; fr;;q=x, ,"), Language::English);
+    }
+
+    /// Identifiers of the messages in `locales/{tag}/`.
+    fn identifiers(tag: &str) -> BTreeSet<String> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("locales").join(tag);
+        let mut found = BTreeSet::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            for (name, _) in text.lines().filter(|line| line.starts_with(|letter: char| letter.is_ascii_lowercase())).filter_map(|line| line.split_once(" =")) {
+                assert!(found.insert(name.to_owned()), "{name} stands twice in {tag}");
+            }
+        }
+        found
+    }
+
+    /// Every string in the templates and sources that looks like the identifier of a message; `{...}` stands for any word.
+    fn mentioned() -> BTreeSet<String> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut folders = vec![root.join("templates"), root.join("src/web")];
+        let mut found = BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let text = std::fs::read_to_string(path).unwrap();
+                    let fits = |part: &&str| part.contains('-') && part.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_{}".contains(letter));
+                    found.extend(text.split('"').filter(fits).map(str::to_owned));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn both_languages_have_every_text_and_none_that_nothing_says() {
+        let (english, persian) = (identifiers("en"), identifiers("fa"));
+        assert!(english.len() > 30);
+        assert_eq!(english, persian);
+        let mentioned = mentioned();
+        let (patterns, names): (Vec<&String>, Vec<&String>) = mentioned.iter().partition(|name| name.contains('{'));
+        let fits = |pattern: &str, name: &str| {
+            let (start, rest) = pattern.split_once('{').unwrap();
+            let end = rest.rsplit_once('}').map_or("", |(_, end)| end);
+            !start.is_empty() && name.len() > start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        };
+        let unsaid: Vec<&String> = english.iter().filter(|name| !names.contains(name) && !patterns.iter().any(|pattern| fits(pattern, name))).collect();
+        assert!(unsaid.is_empty(), "never said: {unsaid:?}");
+        let pages: BTreeSet<&str> = english.iter().filter_map(|name| name.split('-').next()).filter(|page| ["nav", "error", "overview", "api"].contains(page)).collect();
+        let lacking: Vec<&&String> = names.iter().filter(|name| pages.contains(name.split('-').next().unwrap()) && !english.contains(**name)).collect();
+        assert!(lacking.is_empty(), "said, but without a text: {lacking:?}");
     }
 
     #[test]

@@ -18,7 +18,10 @@ use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware};
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate as _},
+    },
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     timeout::TimeoutLayer,
     trace::TraceLayer,
@@ -33,12 +36,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every route of the server, with what surrounds them all.
 pub fn router(state: AppState) -> Router {
-    let (api, document) = api::router(&state);
+    let (api, document) = api::router();
     let around = ServiceBuilder::new()
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(TraceLayer::new_for_http())
+        .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("font/"))))
         .layer(middleware::from_fn_with_state(state.clone(), faces::give_faces))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::new())
@@ -50,6 +53,12 @@ pub fn router(state: AppState) -> Router {
         .route_layer(middleware::from_fn(monitor::measure))
         .layer(around)
         .with_state(state)
+}
+
+/// What the log says with every line on a request. The query stays out: it is what the reader typed.
+fn span(request: &axum::extract::Request) -> tracing::Span {
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::error_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 
 /// Answers on `listener` until `stop` completes, then lets requests under way finish, for a few seconds at most.

@@ -54,7 +54,7 @@ pub struct Place {
 /// The navigation: what can be visited, and what is to come.
 pub const PLACES: [Place; 6] = [
     Place { key: "nav-overview", address: Some("/") },
-    Place { key: "nav-words", address: None },
+    Place { key: "nav-words", address: Some("/words") },
     Place { key: "nav-triplet", address: None },
     Place { key: "nav-skin", address: None },
     Place { key: "nav-fashion", address: None },
@@ -105,6 +105,11 @@ impl Shell {
     /// The text of `key` in the reader's language.
     pub fn say(&self, key: &str) -> String {
         self.language.say(key)
+    }
+
+    /// The address of the page that the navigation calls `nav-{id}`; `None` while it is yet to come.
+    pub fn address_of(&self, id: &str) -> Option<&'static str> {
+        PLACES.iter().find(|place| place.key.strip_prefix("nav-") == Some(id))?.address
     }
 
     /// What a page says of an error with this status.

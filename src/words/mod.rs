@@ -14,8 +14,10 @@ pub mod import;
 mod library;
 mod mapped;
 mod quantise;
+pub mod report;
 pub mod search;
 mod set;
+mod simd;
 mod spelling;
 
 pub use image::{Origin, Skipped};

@@ -1,1 +1,124 @@
+//! A real server on a free port with a small vector set in a temporary folder, and a client for it.
 
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
+use torchboard::{
+    config::Settings,
+    models::DeviceChoice,
+    words::{Description, Library, format::Selection},
+};
+
+/// The id of the small vector set.
+pub const SET: &str = "small";
+/// How many words the small vector set has.
+pub const VOCABULARY: usize = 4 + FILLERS;
+const FILLERS: usize = 60;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server; it is stopped when this is dropped.
+pub struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub address: String,
+    client: Client,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts a server that knows the set [`SET`], and waits until it says that it listens.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        import_small_set(folder.path());
+        let mut child = command()
+            .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = child.stdout.take().unwrap();
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let first = lines.recv_timeout(PATIENCE);
+        let Some(address) = first.as_deref().ok().and_then(|line| line.strip_prefix("listening on ")) else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the first line was {first:?}");
+        };
+        let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
+        Self { address: address.to_owned(), child, client, folder }
+    }
+
+    /// The folder that the server was given.
+    pub fn data_dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A request to `path`.
+    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.client.request(method.parse().unwrap(), format!("{}{path}", self.address))
+    }
+
+    /// The response to GET `path`.
+    pub async fn get(&self, path: &str) -> Response {
+        self.request("GET", path).send().await.unwrap()
+    }
+
+    /// What GET `path` answers, which must be JSON with this status.
+    pub async fn json(&self, path: &str, status: u16) -> serde_json::Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        response.json().await.unwrap()
+    }
+
+    /// The page at `path`, which must be there.
+    pub async fn page(&self, path: &str) -> String {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.unwrap()
+    }
+
+    /// Asks the server to stop, as `kill` does, and waits until it has.
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail where the server has stopped already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program under test, in an environment that says nothing of data sets.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_torchboard"));
+    command.env_remove("TORCHBOARD_DATA").env_remove("TORCHBOARD_DATA_DIR");
+    command
+}
+
+/// Four words whose analogy can be worked out by hand, on the axes male, female, royal; and words far from them.
+fn import_small_set(data_dir: &Path) {
+    let mut text = String::from("man 1 0 0 0 0\nwoman 0 1 0 0 0\nking 1 0 1 0 0\nqueen 0 1 1 0 0\n");
+    for number in 0..FILLERS {
+        let angle = number as f32 / FILLERS as f32;
+        text += &format!("filler{number} -0.1 -0.1 -0.1 {} {}\n", angle.cos(), angle.sin());
+    }
+    let source = data_dir.join("small.txt");
+    std::fs::write(&source, text).unwrap();
+    let settings = Settings { data_dir: data_dir.to_owned(), datasets: None, device: DeviceChoice::Cpu, threads: 1 };
+    let description = Description { name: "A small set".into(), source: "made for a test".into(), licence: "CC0".into(), ..Description::default() };
+    let set = Library::open_complete(&settings).unwrap().import(SET, &source, &Selection::default(), description).unwrap();
+    assert_eq!(set.len(), VOCABULARY);
+}

@@ -1,9 +1,12 @@
 //! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the OpenAPI document.
 
+mod projection;
 mod service;
 mod words;
 
-use axum::{Json, Router, routing::get};
+use std::sync::Arc;
+
+use axum::{Extension, Router};
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -25,12 +28,13 @@ use super::AppState;
 struct Document;
 
 /// The routes, and the document that describes them.
-pub fn router(_state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
+pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(service::health))
         .routes(routes!(service::metrics))
+        .routes(routes!(service::openapi))
         .merge(words::router())
+        .routes(routes!(projection::projection))
         .split_for_parts();
-    let json = document.clone();
-    (router.route("/api/v1/openapi.json", get(async move || Json(json))), document)
+    (router.layer(Extension(Arc::new(document.clone()))), document)
 }

@@ -1,6 +1,8 @@
 //! Health and metrics.
 
-use axum::{Json, extract::State, http::header, response::IntoResponse};
+use std::sync::Arc;
+
+use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,4 +39,10 @@ pub async fn health(State(state): State<AppState>) -> Json<Health> {
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.monitor.render())
+}
+
+/// This document: every route, its parameters and answers, as OpenAPI 3.1.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "service", responses((status = 200, body = serde_json::Value)))]
+pub async fn openapi(Extension(document): Extension<Arc<utoipa::openapi::OpenApi>>) -> Json<Arc<utoipa::openapi::OpenApi>> {
+    Json(document)
 }

@@ -6,13 +6,12 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     error::{AppError, AppResult},
-    project::{self, Points, TsneOptions},
     web::{AppState, parameters::Parameters},
     words::{
         Neighbor, SetInfo, VectorSet,
@@ -23,7 +22,7 @@ use crate::{
 /// Most neighbours of one question.
 const MOST_NEIGHBORS: usize = 1000;
 /// Most words of one question.
-const MOST_WORDS: usize = 2000;
+pub(super) const MOST_WORDS: usize = 2000;
 const DEFAULT_NEIGHBORS: usize = 10;
 
 /// Every route on words.
@@ -34,7 +33,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(similarity))
         .routes(routes!(analogy))
         .routes(routes!(odd_one_out))
-        .routes(routes!(projection))
         .routes(routes!(vectors))
         .routes(routes!(completions))
 }
@@ -171,7 +169,8 @@ async fn analogy(State(state): State<AppState>, Path(set): Path<String>, paramet
     let k = question.k()?;
     let method = match question.parameters.optional("method")? {
         None | Some("add") => Method::Add,
-        Some("mul") => Method::Mul,
+        // Until the search does 3CosMul, an answer by addition under that name would be a wrong one.
+        Some("mul") => return Err(AppError::Unavailable("method=mul (3CosMul) is not computed yet; method=add is.".to_owned())),
         Some(other) => return Err(AppError::invalid("method", format!("is {other:?}; expected add or mul."))),
     };
     state
@@ -212,97 +211,6 @@ async fn odd_one_out(State(state): State<AppState>, Path(set): Path<String>, par
             Ok(Json(OddOneOut { odd_one_out: question.set.word(odd).to_owned(), words: answers(&question.set, &placed) }))
         })
         .await
-}
-
-/// Words to be drawn on a plane.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ProjectionRequest {
-    /// 1 to 2000 words; those that the set lacks come back in `missing`.
-    #[schema(example = json!(["man", "woman", "king", "queen"]))]
-    words: Vec<String>,
-    /// `pca` or `tsne`.
-    #[serde(default)]
-    method: ProjectionMethod,
-    /// The same seed gives the same map.
-    #[serde(default)]
-    seed: u64,
-    /// Of t-SNE: about how many neighbours count; lowered to a third of the other points.
-    #[serde(default = "default_perplexity")]
-    perplexity: f64,
-}
-
-fn default_perplexity() -> f64 {
-    5.0
-}
-
-/// How many dimensions become two.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum ProjectionMethod {
-    /// The first two principal components.
-    #[default]
-    Pca,
-    /// t-distributed stochastic neighbour embedding.
-    Tsne,
-}
-
-/// Words on a plane.
-#[derive(Serialize, ToSchema)]
-struct Projected {
-    method: ProjectionMethod,
-    points: Vec<ProjectedWord>,
-    /// Words that the set lacks.
-    missing: Vec<String>,
-}
-
-/// A word's place on a plane.
-#[derive(Serialize, ToSchema)]
-struct ProjectedWord {
-    word: String,
-    x: f32,
-    y: f32,
-}
-
-/// Places words on a plane, by PCA or t-SNE, from their unit vectors.
-#[utoipa::path(post, path = "/api/v1/words/{set}/projection", tag = "words", params(("set" = String, Path, example = "default")), request_body = ProjectionRequest,
-    responses((status = 200, body = Projected), (status = 404, description = "No such set"), (status = 422, description = "No words, too many, or an option out of range")))]
-async fn projection(State(state): State<AppState>, Path(set): Path<String>, Json(request): Json<ProjectionRequest>) -> AppResult<Json<Projected>> {
-    let set = state.library.get(&set)?;
-    if request.words.is_empty() {
-        return Err(AppError::invalid("words", "is empty; expected at least one word."));
-    }
-    if request.words.len() > MOST_WORDS {
-        return Err(AppError::invalid("words", format!("has {} words; at most {MOST_WORDS} are taken.", request.words.len())));
-    }
-    if !(1.0..=500.0).contains(&request.perplexity) {
-        return Err(AppError::invalid("perplexity", "expected a number from 1 to 500."));
-    }
-    state.compute(move |_| project_words(&set, request).map(Json)).await
-}
-
-fn project_words(set: &VectorSet, request: ProjectionRequest) -> AppResult<Projected> {
-    let mut found = Vec::new();
-    let mut missing = Vec::new();
-    for word in request.words {
-        match set.index_of(&word) {
-            Some(index) => found.push(index),
-            None => missing.push(word),
-        }
-    }
-    let values: Vec<f32> = found.iter().flat_map(|&index| set.unit(index)).collect(); // [words, dimension]
-    let failed = |error: project::ProjectError| AppError::invalid("words", error.to_string());
-    let plane = match (found.is_empty(), request.method) {
-        (true, _) => Vec::new(),
-        (false, ProjectionMethod::Pca) => project::pca(Points::new(&values, set.dimension()).map_err(failed)?, 2).map_err(failed)?.plane(),
-        (false, ProjectionMethod::Tsne) => {
-            let options = TsneOptions { perplexity: request.perplexity, seed: request.seed, ..TsneOptions::default() };
-            let points = Points::new(&values, set.dimension()).map_err(failed)?;
-            project::tsne(points, &options, &mut |_| std::ops::ControlFlow::Continue(())).map_err(failed)?.coordinates
-        }
-    };
-    let points = found.iter().zip(plane).map(|(&index, [x, y])| ProjectedWord { word: set.word(index).to_owned(), x, y }).collect();
-    Ok(Projected { method: request.method, points, missing })
 }
 
 /// Vectors as their file has them.

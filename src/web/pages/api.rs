@@ -24,10 +24,20 @@ struct Endpoint {
     body: Vec<Field>,
     /// Field by field, of a good answer.
     answer: Vec<Field>,
+    /// What a good answer looks like, from the examples of its fields; empty where it is no JSON.
+    sample: String,
     /// The other answers: status and when.
     problems: Vec<(String, String)>,
     /// A command that shows it.
     example: String,
+}
+
+impl Endpoint {
+    /// Where the page has it.
+    fn anchor(&self) -> String {
+        let words = self.path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        std::iter::once(self.method.to_lowercase().as_str()).chain(words).collect::<Vec<_>>().join("-")
+    }
 }
 
 #[derive(Debug)]
@@ -58,6 +68,13 @@ struct Chapter {
 struct ApiPage {
     shell: Shell,
     chapters: Arc<Vec<Chapter>>,
+}
+
+impl ApiPage {
+    /// The text in pieces, with whether each is code: what stands between backticks.
+    fn pieces<'text>(&self, text: &'text str) -> Vec<(&'text str, bool)> {
+        text.split('`').enumerate().map(|(place, piece)| (piece, place % 2 == 1)).filter(|(piece, _)| !piece.is_empty()).collect()
+    }
 }
 
 pub fn router(document: OpenApi) -> Router<AppState> {
@@ -100,6 +117,7 @@ fn endpoint(document: &Value, path: &str, method: &str, operation: &Value) -> En
     });
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     let responses = operation["responses"].as_object().into_iter().flatten();
+    let good = &operation["responses"]["200"]["content"]["application/json"]["schema"];
     let problems = responses.filter(|(status, _)| !status.starts_with('2')).map(|(status, response)| (status.clone(), text(&response["description"])));
     Endpoint {
         method: method.to_uppercase(),
@@ -107,7 +125,8 @@ fn endpoint(document: &Value, path: &str, method: &str, operation: &Value) -> En
         summary: [text(&operation["summary"]), text(&operation["description"])].join(" ").trim().to_owned(),
         parameters: parameters.collect(),
         body: fields(document, body),
-        answer: fields(document, &operation["responses"]["200"]["content"]["application/json"]["schema"]),
+        answer: fields(document, good),
+        sample: if resolve(document, good)["properties"].is_object() { format!("{:#}", sample(document, good)) } else { String::new() },
         problems: problems.collect(),
         example: example(document, path, method, &given, body),
     }
@@ -128,6 +147,26 @@ fn fields(document: &Value, schema: &Value) -> Vec<Field> {
         }
     }
     fields
+}
+
+/// A value of a schema: its example where there is one, else a stand-in of its type.
+fn sample(document: &Value, schema: &Value) -> Value {
+    if !schema["example"].is_null() {
+        return schema["example"].clone();
+    }
+    let schema = resolve(document, schema);
+    if let Some(properties) = schema["properties"].as_object() {
+        return properties.iter().map(|(name, field)| (name.clone(), sample(document, field))).collect();
+    }
+    let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    match (kind, &schema["enum"][0]) {
+        (_, value) if !value.is_null() => value.clone(),
+        (Some("array"), _) => Value::Array(vec![sample(document, &schema["items"])]),
+        (Some("integer"), _) => Value::from(0),
+        (Some("number"), _) => Value::from(0.5),
+        (Some("string"), _) if schema["type"].is_array() => Value::Null,
+        _ => Value::from("…"),
+    }
 }
 
 fn resolve<'document>(document: &'document Value, schema: &'document Value) -> &'document Value {

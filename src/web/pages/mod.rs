@@ -3,6 +3,7 @@
 mod api;
 mod overview;
 mod preferences;
+mod words;
 
 use askama::Template;
 use axum::{Router, response::Html};
@@ -12,7 +13,7 @@ use super::AppState;
 use crate::error::{AppError, AppResult};
 
 pub fn router(document: OpenApi) -> Router<AppState> {
-    Router::new().merge(overview::router()).merge(preferences::router()).merge(api::router(document))
+    Router::new().merge(overview::router()).merge(preferences::router()).merge(words::router()).merge(api::router(document))
 }
 
 /// A page as a response.

@@ -10,25 +10,14 @@ use crate::{
     words::SetInfo,
 };
 
-/// A system as the overview shows it; its texts are `overview-{id}-...` in `locales/`.
-struct System {
-    id: &'static str,
-    /// Its page; `None` while it is yet to come.
-    address: Option<&'static str>,
-}
-
-const SYSTEMS: [System; 4] = [
-    System { id: "words", address: Some("/words") },
-    System { id: "triplet", address: None },
-    System { id: "skin", address: None },
-    System { id: "fashion", address: None },
-];
+/// The four systems; `overview-{id}-...` in `locales/` are their texts, `nav-{id}` of the navigation says whether they are there.
+const SYSTEMS: [&str; 4] = ["words", "triplet", "skin", "fashion"];
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
     shell: Shell,
-    systems: &'static [System; 4],
+    systems: [(&'static str, Option<&'static str>); 4],
     sets: Vec<SetInfo>,
     importing: Vec<String>,
     failures: Vec<(String, String)>,
@@ -40,5 +29,6 @@ pub fn router() -> Router<AppState> {
 
 async fn overview(State(state): State<AppState>, shell: Shell) -> AppResult<Html<String>> {
     let library = &state.library;
-    page(&Overview { shell, systems: &SYSTEMS, sets: library.list(), importing: library.importing(), failures: library.failures() })
+    let systems = SYSTEMS.map(|id| (id, shell.address_of(id)));
+    page(&Overview { shell, systems, sets: library.list(), importing: library.importing(), failures: library.failures() })
 }

@@ -7,6 +7,7 @@ mod analogies;
 mod chart;
 mod comparison;
 mod distances;
+mod files;
 mod groups;
 mod input;
 mod maps;
@@ -16,6 +17,7 @@ mod page;
 mod query;
 mod sentence;
 mod sheets;
+mod voice;
 
 use askama::Template;
 use axum::{
@@ -35,17 +37,16 @@ use self::{
     odd::Odd,
     page::Page,
     query::{Section, State},
+    voice::Voice,
 };
 use crate::{
     error::{AppError, AppResult},
     web::{AppState, parameters::Parameters, shell::Shell},
-    words::{Library, VectorSet, analogy::Method},
+    words::{Library, VectorSet},
 };
 
-pub use sheets::sheet;
-
 pub fn router() -> Router<AppState> {
-    Router::new().route("/words", get(whole)).route("/words/{section}", get(part))
+    Router::new().route("/words", get(whole)).route("/words/{section}", get(part)).route("/figures/{name}", get(figure))
 }
 
 async fn whole(Extract(state): Extract<AppState>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
@@ -55,6 +56,11 @@ async fn whole(Extract(state): Extract<AppState>, shell: Shell, parameters: Para
 async fn part(Extract(state): Extract<AppState>, Path(id): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
     let section = Section::named(&id).ok_or_else(|| AppError::not_found(format!("The words page has no section {id:?}.")))?;
     answer(state, shell, parameters, Some(section)).await
+}
+
+/// `words-neighbors.csv`, `words-map.svg` and the like: the numbers and drawings of the page, for its parameters.
+async fn figure(Extract(state): Extract<AppState>, Path(name): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
+    state.compute(move |app| files::file(&app.library, Voice(shell.language), &name, parameters)).await
 }
 
 async fn answer(app: AppState, shell: Shell, parameters: Parameters, only: Option<Section>) -> AppResult<Response> {
@@ -82,7 +88,7 @@ struct WordsPage {
 impl WordsPage {
     /// Computes `only` that section, or all of them.
     fn new(library: &Library, shell: Shell, state: State, only: Option<Section>) -> AppResult<Self> {
-        let mut page = Page::new(library, shell.clone(), state, only)?;
+        let mut page = Page::new(library, &shell, state, only)?;
         let set = library.get(page.set.id.as_str())?;
         let set: &VectorSet = &set;
         let wanted = |section| only.is_none_or(|only| only == section);
@@ -97,7 +103,7 @@ impl WordsPage {
         page.note(analogies.as_ref().map(|section| &section.faults));
         page.note(odd.as_ref().map(|section| &section.faults));
         page.note(maps.as_ref().map(|section| &section.faults));
-        let maps = maps.map(|maps| maps.maps.iter().map(|drawn| Chart::new(&page, drawn)).collect());
+        let maps = maps.map(|maps| maps.maps.iter().map(|drawn| Chart::new(&page, drawn)).collect::<AppResult<_>>()).transpose()?);
         Ok(Self { shell, page, neighbors, distances, analogies, odd, maps })
     }
 }

@@ -1,9 +1,6 @@
 //! What the templates of the words page ask for: texts, numbers, links, and the faults beside each field.
 
-use std::{borrow::{Borrow, Cow}, collections::HashMap};
-
 use axum::http::StatusCode;
-use fluent_templates::fluent_bundle::FluentValue;
 
 use super::{
     analogies::{Direction, Question},
@@ -11,7 +8,8 @@ use super::{
     input::{Fault, FaultKind},
     neighbors::Table,
     query::{Section, State},
-    sentence::{Argument, Sentence},
+    sentence::Sentence,
+    voice::{Voice, fixed},
 };
 use crate::{
     error::AppResult,
@@ -21,8 +19,8 @@ use crate::{
 
 /// Everything on the page that is not a section's result.
 pub struct Page {
-    /// Language and address.
-    pub shell: Shell,
+    /// The reader's language.
+    pub voice: Voice,
     /// What the address says.
     pub state: State,
     /// Every set that can be chosen.
@@ -47,12 +45,12 @@ impl Page {
     ///
     /// # Errors
     /// When there is no such set.
-    pub fn new(library: &Library, shell: Shell, state: State, only: Option<Section>) -> AppResult<Self> {
+    pub fn new(library: &Library, shell: &Shell, state: State, only: Option<Section>) -> AppResult<Self> {
         library.get(state.set())?; // says which sets there are, where this is none
         let sets = library.list();
         let set = sets.iter().find(|set| set.id == state.set()).or_else(|| sets.first()).cloned();
         let set = set.ok_or_else(|| crate::error::AppError::not_found("There is no set of vectors."))?;
-        Ok(Self { shell, state, sets, set, only, faults: Vec::new() })
+        Ok(Self { voice: Voice(shell.language), state, sets, set, only, faults: Vec::new() })
     }
 
     /// Keeps a section's faults.
@@ -67,39 +65,17 @@ impl Page {
 
     /// The text of `key`.
     pub fn say(&self, key: &str) -> String {
-        self.digits(&self.shell.say(key))
+        self.voice.say(key)
     }
 
     /// A sentence in the reader's language.
     pub fn sentence(&self, sentence: &Sentence) -> String {
-        let language = self.shell.language;
-        let argument = |argument: &Argument| -> FluentValue<'static> {
-            match argument {
-                Argument::Text(text) => FluentValue::from(text.clone()),
-                Argument::Key(key) => FluentValue::from(language.say(key)),
-                Argument::Count(count) => FluentValue::from(*count),
-                Argument::Measure(value, decimals) => FluentValue::from(super::page::fixed(*value, *decimals)),
-                Argument::Share(share) => FluentValue::from(format!("{:.1}%", 100.0 * share)),
-            }
-        };
-        let arguments: HashMap<Cow<'static, str>, FluentValue> =
-            sentence.arguments.iter().map(|(name, value)| (Cow::Borrowed(*name), argument(value))).collect();
-        self.digits(&language.say_with(&sentence.key, &arguments))
-    }
-
-    /// A text with its numbers in the digits of the language. Words with Latin letters beside digits (3CosAdd, 6B, w1) keep theirs.
-    fn digits(&self, text: &str) -> String {
-        if self.shell.language.tag() == "fa" { persian_numbers(text) } else { text.to_owned() }
-    }
-
-    /// A count for prose.
-    pub fn count(&self, count: &usize) -> String {
-        self.shell.language.number(*count)
+        self.voice.sentence(sentence)
     }
 
     /// A number of a table: Latin digits, a real minus sign.
-    pub fn fixed(&self, value: &f32, decimals: &usize) -> String {
-        fixed(f64::from(*value), *decimals)
+    pub fn fixed(&self, value: &f32, decimals: &str) -> String {
+        fixed(f64::from(*value), decimals.parse().unwrap_or(3))
     }
 
     /// Forms lead to the whole page, or to the section that is shown alone.
@@ -108,35 +84,35 @@ impl Page {
     }
 
     /// True when a section stands on this page.
-    pub fn shows(&self, section: impl Borrow<Section>) -> bool {
-        self.only.is_none_or(|only| only == *section.borrow())
+    pub fn shows(&self, section: &Section) -> bool {
+        self.only.is_none_or(|only| only == *section)
     }
 
     /// Its place on the page.
-    pub fn number_of(&self, section: impl Borrow<Section>) -> String {
-        let place = Section::ALL.iter().position(|other| other == section.borrow()).unwrap_or_default();
-        self.shell.language.number(place + 1)
+    pub fn number_of(&self, section: &Section) -> String {
+        let place = Section::ALL.iter().position(|other| other == section).unwrap_or_default();
+        self.voice.0.number(place + 1)
     }
 
     /// Its heading.
-    pub fn title_of(&self, section: impl Borrow<Section>) -> String {
-        self.say(&format!("words-{}-title", section.borrow().id()))
+    pub fn title_of(&self, section: &Section) -> String {
+        self.say(&format!("words-{}-title", section.id()))
     }
 
     /// What it is about.
-    pub fn about_of(&self, section: impl Borrow<Section>) -> String {
-        self.say(&format!("words-{}-about", section.borrow().id()))
+    pub fn about_of(&self, section: &Section) -> String {
+        self.say(&format!("words-{}-about", section.id()))
     }
 
     /// Where it stands: on this page, or on its own.
-    pub fn link_of(&self, section: impl Borrow<Section>) -> String {
-        let section = *section.borrow();
+    pub fn link_of(&self, section: &Section) -> String {
+        let section = *section;
         if self.only.is_none() { format!("#{}", section.id()) } else { format!("/words/{}{}", section.id(), self.state.query()) }
     }
 
     /// Its own address, with its parameters and no others.
-    pub fn alone(&self, section: impl Borrow<Section>) -> String {
-        let section = *section.borrow();
+    pub fn alone(&self, section: &Section) -> String {
+        let section = *section;
         format!("/words/{}{}", section.id(), self.state.query_of(section))
     }
 
@@ -146,14 +122,14 @@ impl Page {
     }
 
     /// This page with the section's fields back at the report's.
-    pub fn reset_link(&self, section: impl Borrow<Section>) -> String {
-        let section = *section.borrow();
+    pub fn reset_link(&self, section: &Section) -> String {
+        let section = *section;
         format!("{}{}#{}", self.action(), self.state.without(section).query(), section.id())
     }
 
     /// The section's numbers as files.
-    pub fn faces_of(&self, section: impl Borrow<Section>) -> Vec<(&'static str, String)> {
-        let section = *section.borrow();
+    pub fn faces_of(&self, section: &Section) -> Vec<(&'static str, String)> {
+        let section = *section;
         let query = self.state.query_of(section);
         [("CSV", "csv"), ("JSON", "json")].map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id()))).into()
     }
@@ -227,6 +203,11 @@ impl Page {
         missing
     }
 
+    /// Which words of a pair the set lacks.
+    pub fn missing_note(&self, missing: &[String]) -> String {
+        format!("{} {}", self.say("words-missing"), missing.join(", "))
+    }
+
     /// Why a triple has no answer of ours.
     pub fn unanswered(&self, question: &Question) -> String {
         self.sentence(&Sentence::new("words-analogies-unanswered").text("words", question.missing.join(", ")))
@@ -238,6 +219,21 @@ impl Page {
         [(&question.first, format!("{w1} + {w2} − {w3}")), (&question.second, format!("{w1} + {w3} − {w2}"))]
     }
 
+    /// True when a field holds this choice.
+    pub fn holds(&self, field: &str, value: &str) -> bool {
+        self.state.text(field).trim() == value
+    }
+
+    /// True when this section is the only one shown.
+    pub fn is_only(&self, section: &Section) -> bool {
+        self.only == Some(*section)
+    }
+
+    /// What the form of the set carries on.
+    pub fn carried_beside_set(&self) -> Vec<(String, String)> {
+        self.state.all().into_iter().filter(|(name, _)| name != "set").collect()
+    }
+
     /// True of 3CosMul, whose scores are no similarities.
     pub fn is_product(&self, method: &Method) -> bool {
         *method == Method::Mul
@@ -247,12 +243,8 @@ impl Page {
     pub fn about_set(&self) -> Vec<String> {
         let vectors = &report().vectors;
         let numbers = |key: &str, vocabulary: usize, dimension: usize| {
-            let arguments = HashMap::from([
-                (Cow::Borrowed("name"), FluentValue::from(vectors.name.clone())),
-                (Cow::Borrowed("vocabulary"), FluentValue::from(self.count(&vocabulary))),
-                (Cow::Borrowed("dimension"), FluentValue::from(self.count(&dimension))),
-            ]);
-            self.digits(&self.shell.language.say_with(key, &arguments))
+            let sentence = Sentence::new(key).text("name", &vectors.name).number("vocabulary", vocabulary).number("dimension", dimension);
+            self.sentence(&sentence)
         };
         let mut said = vec![numbers("words-set-size", self.set.vocabulary, self.set.dimension)];
         if self.set.id == DEFAULT {
@@ -270,23 +262,9 @@ impl Page {
 
     /// One set of the chooser.
     pub fn option_text(&self, set: &SetInfo) -> String {
-        let arguments = HashMap::from([
-            (Cow::Borrowed("name"), FluentValue::from(set.name.clone())),
-            (Cow::Borrowed("vocabulary"), FluentValue::from(self.count(&set.vocabulary))),
-            (Cow::Borrowed("dimension"), FluentValue::from(self.count(&set.dimension))),
-        ]);
+        let sentence = Sentence::new("words-set-option").text("name", &set.name).number("vocabulary", set.vocabulary).number("dimension", set.dimension);
         // An option holds text alone, where isolation marks may show.
-        self.shell.language.say_with("words-set-option", &arguments).replace(['\u{2068}', '\u{2069}'], "")
-    }
-}
-
-/// With a real minus sign.
-pub fn fixed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    match text.strip_prefix('-') {
-        Some(rest) if rest.chars().all(|c| matches!(c, '0' | '.')) => rest.to_owned(),
-        Some(rest) => format!("−{rest}"),
-        None => text,
+        self.sentence(&sentence).replace(['\u{2068}', '\u{2069}'], "")
     }
 }
 
@@ -301,59 +279,12 @@ fn replace_word(text: &str, word: &str, near: &str) -> String {
     result
 }
 
-fn persian_numbers(text: &str) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    let is_number = |c: char| c.is_ascii_digit();
-    let mut result = String::with_capacity(text.len() * 2);
-    let mut index = 0;
-    while index < letters.len() {
-        if !is_number(letters[index]) {
-            result.push(letters[index]);
-            index += 1;
-            continue;
-        }
-        let mut end = index;
-        while end < letters.len() && (is_number(letters[end]) || (matches!(letters[end], '.' | ',') && letters.get(end + 1).is_some_and(|c| is_number(*c)))) {
-            end += 1;
-        }
-        let beside = |c: Option<&char>| c.is_some_and(|c| c.is_ascii_alphabetic() || *c == '-');
-        let latin = beside(index.checked_sub(1).and_then(|before| letters.get(before))) || beside(letters.get(end));
-        for c in &letters[index..end] {
-            result.push(match c {
-                _ if latin => *c,
-                '.' => '٫',
-                ',' => '٬',
-                digit => digit.to_digit(10).and_then(|digit| char::from_u32('۰' as u32 + digit)).unwrap_or(*digit),
-            });
-        }
-        if !latin && letters.get(end) == Some(&'%') {
-            result.push('٪');
-            end += 1;
-        }
-        index = end;
-    }
-    result
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_prose_become_persian_and_names_do_not() {
-        assert_eq!(persian_numbers("0.67 از 20,000"), "۰٫۶۷ از ۲۰٬۰۰۰");
-        assert_eq!(persian_numbers("3CosAdd, GloVe 6B, w1, 43-year"), "3CosAdd, GloVe 6B, w1, 43-year");
-        assert_eq!(persian_numbers("57.1% در رتبهٔ 3."), "۵۷٫۱٪ در رتبهٔ ۳.");
-    }
-
-    #[test]
     fn only_the_whole_word_is_replaced() {
         assert_eq!(replace_word("kng, kngdom kng", "kng", "king"), "king, kngdom king");
-    }
-
-    #[test]
-    fn zero_has_no_sign() {
-        assert_eq!(fixed(-0.0004, 3), "0.000");
-        assert_eq!(fixed(-0.25, 2), "−0.25");
     }
 }

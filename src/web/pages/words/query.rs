@@ -50,7 +50,7 @@ impl Section {
             Self::Distances => &["pairs"],
             Self::Analogies => &["triples", "answers", "combine"],
             Self::Odd => &["odd"],
-            Self::Maps => &["method", "perplexity", "seed", "groups"],
+            Self::Maps => &["method", "perplexity", "seed", "groups", "map"],
             Self::Bias => &["targets_x", "targets_y", "attributes_a", "attributes_b", "occupations"],
             Self::Accuracy => &["evaluate"],
         }
@@ -113,7 +113,7 @@ impl State {
                 given.push((name, value));
             }
         }
-        given.retain(|(name, value)| !(value.trim().is_empty() && matches!(name.as_str(), "set" | "groups" | "evaluate")));
+        given.retain(|(name, value)| !(value.trim().is_empty() && matches!(name.as_str(), "set" | "groups" | "evaluate" | "map")));
         Self { given }
     }
 
@@ -127,8 +127,13 @@ impl State {
         self.given.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
     }
 
+    /// Everything that differs from its default.
+    pub fn all(&self) -> Vec<(String, String)> {
+        self.given.clone()
+    }
+
     /// True when some field of `section` differs from its default.
-    pub fn changed(&self, section: Section) -> bool {
+    pub fn changed(&self, section: &Section) -> bool {
         section.fields().iter().any(|field| self.given(field).is_some())
     }
 
@@ -138,7 +143,7 @@ impl State {
     }
 
     /// The parameters of all other sections, for the hidden fields of `section`'s form.
-    pub fn others(&self, section: Section) -> Vec<(&str, &str)> {
+    pub fn others(&self, section: &Section) -> Vec<(&str, &str)> {
         self.given.iter().filter(|(name, _)| !section.fields().contains(&name.as_str())).map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
@@ -190,7 +195,7 @@ mod tests {
     fn a_sections_address_carries_its_own_parameters_and_the_set() {
         let state = state(&[("set", "glove"), ("words", "a b&c"), ("odd", "x, y")]);
         assert_eq!(state.query_of(Section::Neighbors), "?set=glove&words=a+b%26c");
-        assert_eq!(state.others(Section::Neighbors), [("set", "glove"), ("odd", "x, y")]);
+        assert_eq!(state.others(&Section::Neighbors), [("set", "glove"), ("odd", "x, y")]);
         assert_eq!(state.without(Section::Odd).with("k", "5").query(), "?set=glove&words=a+b%26c&k=5");
     }
 
@@ -204,7 +209,7 @@ mod tests {
         for section in Section::ALL {
             assert_eq!(Section::named(section.id()), Some(section));
             for field in section.fields() {
-                assert!(!default_text(field).is_empty() || matches!(*field, "groups" | "evaluate"), "{field}");
+                assert!(!default_text(field).is_empty() || matches!(*field, "groups" | "evaluate" | "map"), "{field}");
             }
         }
     }

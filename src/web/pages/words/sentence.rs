@@ -18,6 +18,8 @@ pub enum Argument {
     Key(String),
     /// A count, which variants may depend on.
     Count(usize),
+    /// A size, grouped by thousands, which no variant depends on.
+    Number(usize),
     /// A measure, with this many decimals.
     Measure(f64, usize),
     /// A share of one, shown in percent with one decimal.
@@ -48,6 +50,13 @@ impl Sentence {
     #[must_use]
     pub fn count(mut self, name: &'static str, count: usize) -> Self {
         self.arguments.push((name, Argument::Count(count)));
+        self
+    }
+
+    /// With a size, grouped by thousands.
+    #[must_use]
+    pub fn number(mut self, name: &'static str, number: usize) -> Self {
+        self.arguments.push((name, Argument::Number(number)));
         self
     }
 

@@ -1,0 +1,67 @@
+//! `/figures/words-...`: what stands on the page, as a file.
+
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+
+use super::{chart, input, maps, query::State, sheets, voice::Voice};
+use crate::{
+    error::{AppError, AppResult},
+    figure::{Direction, Figure, Theme, Width},
+    web::{language::Language, parameters::Parameters},
+    words::Library,
+};
+
+/// The file called `name` for the parameters of the page.
+///
+/// # Errors
+/// When there is no such figure, or a parameter can't be used: a file has no place to show a fault beside its field.
+pub fn file(library: &Library, voice: Voice, name: &str, parameters: Parameters) -> AppResult<Response> {
+    let absent = || AppError::not_found(format!("There is no figure {name:?}."));
+    let (kind, extension) = name.rsplit_once('.').ok_or_else(absent)?;
+    let id = kind.strip_prefix("words-").ok_or_else(absent)?;
+    match (id, extension) {
+        ("map", "svg" | "png") => drawn(&map(library, voice, &parameters)?, voice, &parameters, extension),
+        (_, "csv") => Ok(named("text/csv; charset=utf-8", kind, extension, sheets::sheet(library, id, parameters.0)?.csv()?)),
+        (_, "json") => Ok(Json(sheets::sheet(library, id, parameters.0)?.json()).into_response()),
+        _ => Err(AppError::not_found(format!("{kind} has no face {extension:?}; there are csv and json, and svg and png of words-map."))),
+    }
+}
+
+fn map(library: &Library, voice: Voice, parameters: &Parameters) -> AppResult<Figure> {
+    let id = parameters.required("map")?;
+    let state = State::new(parameters.0.clone());
+    let set = library.get(state.set())?;
+    let (drawn, faults) = maps::compute_one(&set, &state, id);
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(sheets::error(fault));
+    }
+    let drawn = drawn.ok_or_else(|| AppError::not_found(format!("There is no map {id:?}.")))?;
+    let figure = chart::figure(voice, &drawn).ok_or_else(|| AppError::not_found("Fewer than three words of this map are in the set."))?;
+    figure.check().map_err(|error| AppError::Internal(error.into()))?;
+    Ok(figure)
+}
+
+/// `theme=dark` for a dark page; `scale` for the pixels of a PNG.
+fn drawn(figure: &Figure, voice: Voice, parameters: &Parameters, extension: &str) -> AppResult<Response> {
+    let theme = match parameters.optional("theme")? {
+        None | Some("light") => Theme::Light,
+        Some("dark") => Theme::Dark,
+        Some(_) => return Err(AppError::invalid("theme", "expected light or dark.")),
+    };
+    let direction = if voice.0 == Language::Persian { Direction::RightToLeft } else { Direction::LeftToRight };
+    if extension == "svg" {
+        return Ok(named("image/svg+xml", &figure.id, extension, figure.to_svg(Width::Wide, theme, direction).into_bytes()));
+    }
+    let scale = parameters.optional("scale")?.map_or(Ok(2), |text| input::number(text, 1..=4, ""));
+    let scale = scale.map_err(|_| AppError::invalid("scale", "expected a whole number from 1 to 4."))?;
+    let png = figure.to_png(Width::Wide, theme, direction, scale as f32).map_err(|error| AppError::Internal(error.into()))?;
+    Ok(named("image/png", &figure.id, extension, png))
+}
+
+fn named(kind: &'static str, name: &str, extension: &str, bytes: Vec<u8>) -> Response {
+    let disposition = format!("inline; filename=\"{name}.{extension}\"");
+    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
+}
