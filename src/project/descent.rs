@@ -53,9 +53,12 @@ impl Plane {
 
     /// KL divergence of the map's similarities from the affinities, in nats.
     pub fn divergence(&self, affinities: &Affinities) -> f64 {
+        if affinities.count < 2 {
+            return 0.0;
+        }
         let sums = self.per_row(affinities, |others, own, probabilities| others.log_similarity_to(own, probabilities));
         let (logs, normaliser) = sums.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
-        if normaliser > 0.0 { affinities.negative_entropy + logs + normaliser.ln() } else { 0.0 }
+        (affinities.negative_entropy + logs + normaliser.ln()).max(0.0)
     }
 
     /// Calls `work` on every point: the plane with that point itself taken far away, its place, its row of affinities.
