@@ -31,8 +31,7 @@ pub fn with_stream<T>(path: &Path, selection: Selection, read: impl FnOnce(&str,
             read(&name, true, &mut stream)
         }
         b"PK\x03\x04" | b"PK\x05\x06" => {
-            let mut archive = zip::ZipArchive::new(BufReader::with_capacity(1 << 18, file))
-                .with_context(|| format!("{name} is a damaged zip archive"))?;
+            let mut archive = zip::ZipArchive::new(BufReader::with_capacity(1 << 18, file)).with_context(|| format!("{name} is a damaged zip archive"))?;
             let members = members(&archive);
             let index = choose(&name, &members, selection)?;
             let mut member = archive.by_index(index).with_context(|| format!("{name} is a damaged zip archive"))?;

@@ -49,17 +49,13 @@ impl Layout {
         }
         let skip = (mark + first_line.len() + 1).min(start.len());
         let layout = match Header::parse(first_line) {
-            Some(header) if binary::looks_binary(&start[skip..], header.dimension) => {
-                Self::Binary { dimension: header.dimension, header, skip }
-            }
+            Some(header) if binary::looks_binary(&start[skip..], header.dimension) => Self::Binary { dimension: header.dimension, header, skip },
             Some(header) => Self::Text { dimension: header.dimension, header: Some(header), skip },
             None => Self::Text { dimension: usual_dimension(body)?, header: None, skip: mark },
         };
         match layout.dimension() {
             0 => Err("its first rows hold no vector; expected lines of a word and its values".into()),
-            dimension if dimension > LARGEST_DIMENSION => {
-                Err(format!("vectors of {dimension} values are not supported (at most {LARGEST_DIMENSION})"))
-            }
+            dimension if dimension > LARGEST_DIMENSION => Err(format!("vectors of {dimension} values are not supported (at most {LARGEST_DIMENSION})")),
             _ => Ok(layout),
         }
     }
@@ -103,9 +99,7 @@ impl Layout {
             Self::Text { dimension, .. } if text::fields(&rest) <= *dimension => {
                 Err(format!("the file ends within this row: {} of {dimension} values", text::fields(&rest).saturating_sub(1)))
             }
-            Self::Text { .. } => {
-                Err("the last row has no line end, so its last value may be cut; if the file is whole, add a line end".into())
-            }
+            Self::Text { .. } => Err("the last row has no line end, so its last value may be cut; if the file is whole, add a line end".into()),
             Self::Binary { .. } if rest.iter().all(u8::is_ascii_whitespace) => Ok(None),
             Self::Binary { .. } => Err("the file ends within this vector".into()),
         }

@@ -78,10 +78,7 @@ fn parse_irregular(line: &[u8], dimension: usize, batch: &mut RowBatch) -> Resul
     }
     let (words, values) = fields.split_at(fields.len() - dimension);
     // The rest belongs to the word, unless it is a number too many.
-    if words.len() > 1
-        && words[words.len() - 1].iter().any(u8::is_ascii_digit)
-        && fast_float2::parse::<f32, _>(words[words.len() - 1]).is_ok()
-    {
+    if words.len() > 1 && words[words.len() - 1].iter().any(u8::is_ascii_digit) && fast_float2::parse::<f32, _>(words[words.len() - 1]).is_ok() {
         return Err(format!("the row has {found} values, expected {dimension}"));
     }
     let word = match words {
