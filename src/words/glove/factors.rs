@@ -183,3 +183,96 @@ fn sum(mut lanes: [f32; LANES]) -> f32 {
     }
     lanes[0]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Steps {
+        dimension: usize,
+        learning_rate: f32,
+        x_max: f64,
+        alpha: f64,
+        pairs: Vec<(u16, u16, f64)>,
+        start: Sides,
+        losses: Vec<f64>,
+        end: Sides,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Sides {
+        words: Vec<Vec<f32>>,
+        contexts: Vec<Vec<f32>>,
+    }
+
+    fn block(rows: &[Vec<f32>], is_word: bool) -> Block {
+        let mut block = Block::default();
+        rows.iter().for_each(|row| block.push(row, is_word));
+        block
+    }
+
+    /// Vector, then bias.
+    fn row(block: &Block, place: usize, dimension: usize, is_word: bool) -> Vec<f32> {
+        let mut values: Vec<f32> = block.values(place, dimension).take(dimension + 2).collect();
+        assert_eq!(values.remove(if is_word { dimension + 1 } else { dimension }).to_bits(), 1.0_f32.to_bits(), "a one has moved");
+        values
+    }
+
+    #[test]
+    fn two_passes_equal_numpy() {
+        let steps: Steps = serde_json::from_str(include_str!("../../../tests/fixtures/glove/steps.json")).unwrap();
+        let pairs: Vec<Pair> = steps
+            .pairs
+            .iter()
+            .map(|&(row, column, count)| Pair {
+                row,
+                column,
+                log_count: count.ln() as f32,
+                weight: (count / steps.x_max).powf(steps.alpha).min(1.0) as f32,
+            })
+            .collect();
+        let (mut words, mut contexts) = (block(&steps.start.words, true), block(&steps.start.contexts, false));
+        for expected in steps.losses {
+            let loss = train_cell(&pairs, &mut words, &mut contexts, steps.dimension, steps.learning_rate);
+            assert!((loss - expected).abs() < 1e-5 * expected, "{loss} instead of {expected}");
+        }
+        for (block, expected, is_word) in [(&words, &steps.end.words, true), (&contexts, &steps.end.contexts, false)] {
+            for (place, expected) in expected.iter().enumerate() {
+                for (value, expected) in row(block, place, steps.dimension, is_word).iter().zip(expected) {
+                    assert!((value - expected).abs() < 2e-6, "{value} instead of {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_first_step_follows_the_gradient() {
+        let (dimension, learning_rate) = (40, 1e-3);
+        let rows = |seed: usize| -> Vec<f32> { (0..=dimension).map(|j| ((j * 7 + seed * 13) % 11) as f32 / 11.0 - 0.4).collect() };
+        let (word, context) = (rows(1), rows(2));
+        let pair = Pair { row: 0, column: 0, log_count: 1.5, weight: 0.6 };
+        let loss = |word: &[f64], context: &[f64]| {
+            let product: f64 = word.iter().zip(context).take(dimension).map(|(a, b)| a * b).sum();
+            0.5 * f64::from(pair.weight) * (product + word[dimension] + context[dimension] - f64::from(pair.log_count)).powi(2)
+        };
+        let wide = |row: &[f32]| -> Vec<f64> { row.iter().map(|&value| f64::from(value)).collect() };
+        let (mut words, mut contexts) = (block(std::slice::from_ref(&word), true), block(std::slice::from_ref(&context), false));
+        let told = train_cell(&[pair], &mut words, &mut contexts, dimension, learning_rate);
+        assert!((told - loss(&wide(&word), &wide(&context))).abs() < 1e-5);
+        for j in 0..=dimension {
+            let nudged = |row: &[f32], by: f64| {
+                let mut row = wide(row);
+                row[j] += by;
+                row
+            };
+            let (a, b, h) = (wide(&word), wide(&context), 1e-5);
+            let of_word = (loss(&nudged(&word, h), &b) - loss(&nudged(&word, -h), &b)) / (2.0 * h);
+            let of_context = (loss(&a, &nudged(&context, h)) - loss(&a, &nudged(&context, -h))) / (2.0 * h);
+            let moved =
+                |block: &Block, old: &[f32], is_word| f64::from(row(block, 0, dimension, is_word)[j] - old[j]) / -f64::from(learning_rate);
+            assert!((moved(&words, &word, true) - of_word).abs() < 2e-4, "word value {j}");
+            assert!((moved(&contexts, &context, false) - of_context).abs() < 2e-4, "context value {j}");
+        }
+    }
+}
