@@ -7,7 +7,7 @@ use super::page;
 use crate::{
     error::AppResult,
     web::{AppState, shell::Shell},
-    words::SetInfo,
+    words::{SetInfo, SetState},
 };
 
 /// A system as the overview shows it; its texts are `overview-{id}-...` in `locales/`.
@@ -40,5 +40,13 @@ pub fn router() -> Router<AppState> {
 
 async fn overview(State(state): State<AppState>, shell: Shell) -> AppResult<Html<String>> {
     let library = &state.library;
-    page(&Overview { shell, systems: &SYSTEMS, sets: library.list(), importing: library.importing(), failures: library.failures() })
+    let (mut importing, mut failures) = (Vec::new(), Vec::new());
+    for (id, state) in library.states() {
+        match state {
+            SetState::Ready(_) => {}
+            SetState::Preparing => importing.push(id),
+            SetState::Failed(why) => failures.push((id, why)),
+        }
+    }
+    page(&Overview { shell, systems: &SYSTEMS, sets: library.list(), importing, failures })
 }
