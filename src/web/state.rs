@@ -45,7 +45,7 @@ impl AppState {
     /// When the data folder can't be written, or the device that was asked for is not there.
     pub fn open(settings: Settings) -> anyhow::Result<Self> {
         let device = settings.device.name()?;
-        let library = Library::open(&settings)?;
+        let library = Arc::new(Library::open(&settings)?);
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
         Ok(Self(Arc::new(Shared { library, settings, device, searches, monitor: Monitor::new()?, computations })))

@@ -45,7 +45,7 @@ pub fn combine(set: &VectorSet, positive: &[usize], negative: &[usize], k: usize
 #[must_use]
 pub fn odd_one_out(set: &VectorSet, words: &[usize]) -> Vec<Neighbor> {
     let centroid = combine(set, words, &[], 1).vector;
-    let norm = super::image::norm(&centroid);
+    let norm = centroid.iter().map(|value| value * value).sum::<f32>().sqrt();
     let similarity = |&index: &usize| {
         let dot: f32 = set.unit(index).iter().zip(&centroid).map(|(a, b)| a * b).sum();
         Neighbor { index, similarity: if norm > 0.0 { dot / norm } else { 0.0 } }

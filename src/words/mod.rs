@@ -20,7 +20,7 @@ mod set;
 mod spelling;
 
 pub use image::{Origin, Skipped};
-pub use library::{Library, SetState};
+pub use library::{DEFAULT, Library, SetState};
 pub use quantise::QuantisedRows;
 pub use search::{Neighbor, Query};
 pub use set::{SetInfo, VectorSet};
