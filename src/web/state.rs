@@ -8,7 +8,7 @@ use super::monitor::Monitor;
 use crate::{
     config::Settings,
     error::{AppError, AppResult},
-    words::Library,
+    words::{Library, search::Batcher},
 };
 
 /// Shared by all handlers; cheap to clone.
@@ -23,6 +23,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Where tensors live: `cpu` or `cuda:N`.
     pub device: String,
+    /// Searches, several questions in one pass.
+    pub searches: Batcher,
     /// Counts and times of requests.
     pub monitor: Monitor,
     computations: Semaphore,
@@ -43,9 +45,10 @@ impl AppState {
     /// When the data folder can't be written, or the device that was asked for is not there.
     pub fn open(settings: Settings) -> anyhow::Result<Self> {
         let device = settings.device.name()?;
-        let library = Library::open(&settings)?;
+        let library = Arc::new(Library::open(&settings)?);
+        let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
-        Ok(Self(Arc::new(Shared { library, settings, device, monitor: Monitor::new()?, computations })))
+        Ok(Self(Arc::new(Shared { library, settings, device, searches, monitor: Monitor::new()?, computations })))
     }
 
     /// Runs `work` off the threads that answer requests.
@@ -63,5 +66,7 @@ impl AppState {
 
 /// More than one per thread, since a page waits for memory as well as for arithmetic.
 const COMPUTATIONS_PER_THREAD: usize = 2;
+/// More questions than this are told to come back: a few times the connections of a full lecture room.
+const WAITING_SEARCHES: usize = 4096;
 /// After this long in the queue a request is told to come back.
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(10);

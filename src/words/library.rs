@@ -227,7 +227,8 @@ impl Job {
 }
 
 /// The id of the embedded set.
-const DEFAULT: &str = "default";
+/// The id of the embedded set.
+pub const DEFAULT: &str = "default";
 /// How long opening the library may take before it answers without some of its sets.
 const PATIENCE: Duration = Duration::from_millis(500);
 

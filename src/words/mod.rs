@@ -21,7 +21,7 @@ mod simd;
 mod spelling;
 
 pub use image::{Origin, Skipped};
-pub use library::{Library, SetState};
+pub use library::{DEFAULT, Library, SetState};
 pub use quantise::QuantisedRows;
 pub use search::{Neighbor, Query};
 pub use set::{SetInfo, VectorSet};

@@ -19,7 +19,7 @@ pub struct VectorSet {
 }
 
 /// What a list of sets says of one.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SetInfo {
     /// What the API and the command line call it.
     pub id: String,
@@ -108,6 +108,13 @@ impl VectorSet {
     #[must_use]
     pub fn row(&self, index: usize) -> &[f32] {
         &self.image.matrix()[index * self.dimension()..][..self.dimension()]
+    }
+
+    /// [`Self::row`] with length 1: `[dimension]`; all zero where the row is.
+    #[must_use]
+    pub fn unit(&self, index: usize) -> Vec<f32> {
+        let norm = self.norm(index);
+        self.row(index).iter().map(|value| if norm > 0.0 { value / norm } else { 0.0 }).collect()
     }
 
     /// All vectors: `[len, dimension]`, f32, row after row.

@@ -9,11 +9,7 @@ use std::{
 };
 
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
-use torchboard::{
-    config::Settings,
-    models::DeviceChoice,
-    words::{Description, Library, format::Selection},
-};
+use torchboard::words::import::Import;
 
 /// The id of the small vector set.
 pub const SET: &str = "small";
@@ -117,8 +113,12 @@ fn import_small_set(data_dir: &Path) {
     }
     let source = data_dir.join("small.txt");
     std::fs::write(&source, text).unwrap();
-    let settings = Settings { data_dir: data_dir.to_owned(), datasets: None, device: DeviceChoice::Cpu, threads: 1 };
-    let description = Description { name: "A small set".into(), source: "made for a test".into(), licence: "CC0".into(), ..Description::default() };
-    let set = Library::open_complete(&settings).unwrap().import(SET, &source, &Selection::default(), description).unwrap();
-    assert_eq!(set.len(), VOCABULARY);
+    let mut import = Import::named_after(&source, None).unwrap();
+    import.name = "A small set".into();
+    import.source = "made for a test".into();
+    import.licence = "CC0".into();
+    assert_eq!(import.id, SET);
+    let folder = data_dir.join("words");
+    std::fs::create_dir_all(&folder).unwrap();
+    assert_eq!(import.run(&folder).unwrap().set.len(), VOCABULARY);
 }

@@ -73,6 +73,24 @@ impl Question {
         self.set.find(self.parameters.required(name)?)
     }
 
+    /// The words under each of `names`. Looking one up is quick; only near spellings of an unknown one are worth another thread.
+    async fn look_up<const N: usize>(&self, state: &AppState, names: [&str; N]) -> AppResult<[Vec<usize>; N]> {
+        let mut found = [const { Vec::new() }; N];
+        for (indices, name) in found.iter_mut().zip(names) {
+            for word in self.parameters.many(name, MOST_WORDS)? {
+                let index = match self.set.index_of(word) {
+                    Some(index) => index,
+                    None => {
+                        let (set, word) = (Arc::clone(&self.set), word.to_owned());
+                        state.compute(move |_| set.index_of(&word.to_lowercase()).map_or_else(|| set.find(&word), Ok)).await?
+                    }
+                };
+                indices.push(index);
+            }
+        }
+        Ok(found)
+    }
+
     fn words(&self, name: &str) -> AppResult<Vec<usize>> {
         self.parameters.many(name, MOST_WORDS)?.into_iter().map(|word| self.set.find(word)).collect()
     }
@@ -109,13 +127,11 @@ struct Neighbors {
 async fn neighbors(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Neighbors>> {
     let question = Question::new(&state, set, parameters)?;
     let k = question.k()?;
-    state
-        .compute(move |_| {
-            let word = question.word("word")?;
-            let found = analogy::solve(&question.set, &[word], &[], k, Method::Add);
-            Ok(Json(Neighbors { word: question.set.word(word).to_owned(), k, neighbors: answers(&question.set, &found), set: question.id }))
-        })
-        .await
+    question.parameters.required("word")?;
+    let [word] = question.look_up(&state, ["word"]).await?;
+    let found = state.searches.nearest(Arc::clone(&question.set), analogy::combine(&question.set, &word, &[], k)).await?;
+    let neighbors = answers(&question.set, &found);
+    Ok(Json(Neighbors { word: question.set.word(word[0]).to_owned(), k, neighbors, set: question.id }))
 }
 
 /// How near two words are.
@@ -173,17 +189,13 @@ async fn analogy(State(state): State<AppState>, Path(set): Path<String>, paramet
         Some("mul") => return Err(AppError::Unavailable("method=mul (3CosMul) is not computed yet; method=add is.".to_owned())),
         Some(other) => return Err(AppError::invalid("method", format!("is {other:?}; expected add or mul."))),
     };
-    state
-        .compute(move |_| {
-            let (positive, negative) = (question.words("positive")?, question.words("negative")?);
-            if positive.is_empty() {
-                return Err(AppError::invalid("positive", "is missing; expected at least one ?positive=word."));
-            }
-            let found = analogy::solve(&question.set, &positive, &negative, k, method);
-            let neighbors = answers(&question.set, &found);
-            Ok(Json(Analogy { positive: question.names(&positive), negative: question.names(&negative), method, k, neighbors }))
-        })
-        .await
+    let [positive, negative] = question.look_up(&state, ["positive", "negative"]).await?;
+    if positive.is_empty() {
+        return Err(AppError::invalid("positive", "is missing; expected at least one ?positive=word."));
+    }
+    let found = state.searches.nearest(Arc::clone(&question.set), analogy::combine(&question.set, &positive, &negative, k)).await?;
+    let neighbors = answers(&question.set, &found);
+    Ok(Json(Analogy { positive: question.names(&positive), negative: question.names(&negative), method, k, neighbors }))
 }
 
 /// The word that fits least.

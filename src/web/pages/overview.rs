@@ -7,7 +7,7 @@ use super::page;
 use crate::{
     error::AppResult,
     web::{AppState, shell::Shell},
-    words::SetInfo,
+    words::{SetInfo, SetState},
 };
 
 /// The four systems; `overview-{id}-...` in `locales/` are their texts, `nav-{id}` of the navigation says whether they are there.
@@ -30,5 +30,13 @@ pub fn router() -> Router<AppState> {
 async fn overview(State(state): State<AppState>, shell: Shell) -> AppResult<Html<String>> {
     let library = &state.library;
     let systems = SYSTEMS.map(|id| (id, shell.address_of(id)));
-    page(&Overview { shell, systems, sets: library.list(), importing: library.importing(), failures: library.failures() })
+    let (mut importing, mut failures) = (Vec::new(), Vec::new());
+    for (id, state) in library.states() {
+        match state {
+            SetState::Ready(_) => {}
+            SetState::Preparing => importing.push(id),
+            SetState::Failed(why) => failures.push((id, why)),
+        }
+    }
+    page(&Overview { shell, systems, sets: library.list(), importing, failures })
 }

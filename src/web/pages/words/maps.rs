@@ -159,7 +159,7 @@ fn arrows(set: &VectorSet, map: &WordMap, points: &[Point]) -> Vec<Arrow> {
 
 /// Unit vectors go in, so that what counts is the angle, as everywhere on this page.
 fn place(set: &VectorSet, drawn: &mut Drawn) {
-    let values: Vec<f32> = drawn.points.iter().flat_map(|point| unit(set, point.index)).collect(); // [points, dimension]
+    let values: Vec<f32> = drawn.points.iter().flat_map(|point| set.unit(point.index)).collect(); // [points, dimension]
     let Ok(points) = Points::new(&values, set.dimension()) else { return };
     let plane = match drawn.projection {
         Projection::Pca => project::pca(points, 2).map(|pca| {
@@ -182,18 +182,13 @@ fn place(set: &VectorSet, drawn: &mut Drawn) {
     }
 }
 
-fn unit(set: &VectorSet, index: usize) -> Vec<f32> {
-    let norm = set.norm(index).max(f32::MIN_POSITIVE);
-    set.row(index).iter().map(|value| value / norm).collect()
-}
-
 fn read(set: &VectorSet, drawn: &mut Drawn) {
     for (relation, name) in drawn.map.relations.iter().enumerate() {
         let mut in_space = Vec::new();
         let mut on_map = Vec::new();
         for arrow in drawn.arrows.iter().filter(|arrow| arrow.relation == relation) {
             let (from, to) = (&drawn.points[arrow.from], &drawn.points[arrow.to]);
-            let difference = unit(set, to.index).into_iter().zip(unit(set, from.index)).map(|(to, from)| to - from);
+            let difference = set.unit(to.index).into_iter().zip(set.unit(from.index)).map(|(to, from)| to - from);
             in_space.push(difference.collect::<Vec<f32>>());
             on_map.push(vec![to.x - from.x, to.y - from.y]);
         }

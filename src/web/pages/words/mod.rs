@@ -103,7 +103,7 @@ impl WordsPage {
         page.note(analogies.as_ref().map(|section| &section.faults));
         page.note(odd.as_ref().map(|section| &section.faults));
         page.note(maps.as_ref().map(|section| &section.faults));
-        let maps = maps.map(|maps| maps.maps.iter().map(|drawn| Chart::new(&page, drawn)).collect::<AppResult<_>>()).transpose()?);
+        let maps = maps.map(|maps| maps.maps.iter().map(|drawn| Chart::new(&page, drawn)).collect::<AppResult<_>>()).transpose()?;
         Ok(Self { shell, page, neighbors, distances, analogies, odd, maps })
     }
 }
