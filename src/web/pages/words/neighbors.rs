@@ -17,8 +17,6 @@ use crate::words::{
 pub struct Neighbors {
     /// One table per word, in the order asked.
     pub tables: Vec<Table>,
-    /// How many neighbours each has.
-    pub k: usize,
     /// What the tables say.
     pub reading: Vec<Sentence>,
     /// What was typed and can't be used.
@@ -68,7 +66,7 @@ pub fn compute(set: &VectorSet, state: &State) -> Neighbors {
             },
         })
         .collect();
-    Neighbors { reading: read(&tables), tables, k, faults }
+    Neighbors { reading: read(&tables), tables, faults }
 }
 
 fn read(tables: &[Table]) -> Vec<Sentence> {

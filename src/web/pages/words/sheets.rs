@@ -26,7 +26,7 @@ pub struct Sheet {
 /// When there is no such section or set, or a parameter can't be used: a file has no place to show a fault beside its field.
 pub fn sheet(library: &Library, id: &str, parameters: Vec<(String, String)>) -> AppResult<Sheet> {
     let state = State::new(parameters);
-    let set = library.get(state.set())?;
+    let set = library.get(&super::page::set_of(library, &state))?;
     let section = if id == "map" { Some(Section::Maps) } else { Section::named(id) };
     let section = section.ok_or_else(|| AppError::not_found(format!("There is no figure words-{id}.")))?;
     let (sheet, faults) = compute(&set, &state, section);
@@ -107,7 +107,6 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
             });
             (Sheet { columns: vec!["map", "group", "word", "x", "y"], rows: rows.collect() }, faults)
         }
-        Section::Bias | Section::Accuracy => (Sheet { columns: Vec::new(), rows: Vec::new() }, Vec::new()),
     }
 }
 
