@@ -46,7 +46,9 @@ pub fn address(path: &str) -> String {
 }
 
 pub fn router() -> Router<AppState> {
-    Router::new().route("/assets/{version}/{*path}", get(asset)).route("/favicon.ico", get(|| async { asset(Path((String::new(), "mark.svg".into()))).await }))
+    Router::new()
+        .route("/assets/{version}/{*path}", get(asset))
+        .route("/favicon.ico", get(|| async { asset(Path((String::new(), "mark.svg".into()))).await }))
 }
 
 async fn asset(Path((version, path)): Path<(String, String)>) -> Result<Response, AppError> {

@@ -81,7 +81,8 @@ impl FromRequestParts<AppState> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let path = parts.uri.path();
-        let section = PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
+        let section =
+            PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
         Ok(Self::new(state, &parts.uri, &parts.headers, section.unwrap_or_default()))
     }
 }
@@ -91,7 +92,9 @@ impl Shell {
     pub fn new(state: &AppState, uri: &Uri, headers: &HeaderMap, section: &'static str) -> Self {
         let cookies = CookieJar::from_headers(headers);
         let chosen = |name: &str| cookies.get(name).map(|cookie| cookie.value().to_owned());
-        let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).find(|(name, _)| name == "lang").map(|(_, value)| value.into_owned());
+        let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+            .find(|(name, _)| name == "lang")
+            .map(|(_, value)| value.into_owned());
         let language = asked.as_deref().and_then(Language::of_tag).or_else(|| chosen("language").as_deref().and_then(Language::of_tag));
         Self {
             language: language.unwrap_or_else(|| Language::of_headers(headers)),

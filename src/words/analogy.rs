@@ -84,8 +84,7 @@ fn multiply(set: &VectorSet, positive: &[usize], negative: &[usize], k: usize) -
         );
     });
     let asked = |index: &usize| !positive.contains(index) && !negative.contains(index);
-    let mut found: Vec<Neighbor> =
-        (0..set.len()).filter(asked).map(|index| Neighbor { index, similarity: scores[index] }).collect();
+    let mut found: Vec<Neighbor> = (0..set.len()).filter(asked).map(|index| Neighbor { index, similarity: scores[index] }).collect();
     if k < found.len() {
         found.select_nth_unstable_by(k, best_first);
         found.truncate(k);

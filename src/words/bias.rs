@@ -213,8 +213,14 @@ mod tests {
         let text = || "test".to_owned();
         let info = SetInfo { id: text(), name: text(), dimension: 0, vocabulary: 0, source: text(), licence: text() };
         let rows = [
-            ("a", [1.0, 0.0]), ("aa", [2.0, 0.0]), ("b", [0.0, 1.0]), ("bb", [0.0, 5.0]),
-            ("x1", [1.0, 0.0]), ("x2", [4.0, 3.0]), ("y1", [0.0, 1.0]), ("y2", [3.0, 4.0]),
+            ("a", [1.0, 0.0]),
+            ("aa", [2.0, 0.0]),
+            ("b", [0.0, 1.0]),
+            ("bb", [0.0, 5.0]),
+            ("x1", [1.0, 0.0]),
+            ("x2", [4.0, 3.0]),
+            ("y1", [0.0, 1.0]),
+            ("y2", [3.0, 4.0]),
         ]; // associations 1, .2, -1, -.2
         VectorSet::from_rows(info, rows).unwrap()
     }
@@ -255,7 +261,10 @@ mod tests {
 
     #[test]
     fn counts_divisions() {
-        assert_eq!([divisions(4, 2), divisions(20, 10), divisions(50, 25), divisions(400, 200)], [Some(6), Some(MOST_EXACT), Some(126_410_606_437_752), None]);
+        assert_eq!(
+            [divisions(4, 2), divisions(20, 10), divisions(50, 25), divisions(400, 200)],
+            [Some(6), Some(MOST_EXACT), Some(126_410_606_437_752), None]
+        );
     }
 
     #[test]

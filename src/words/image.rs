@@ -176,7 +176,8 @@ impl Image {
 
     fn assemble(map: Mmap, header: Header) -> Result<Self> {
         let extent = header.sections[Section::Metadata as usize];
-        let metadata = serde_json::from_slice(&map[extent.offset as usize..][..extent.bytes as usize]).context("its metadata make no sense")?;
+        let metadata =
+            serde_json::from_slice(&map[extent.offset as usize..][..extent.bytes as usize]).context("its metadata make no sense")?;
         let image = Self { map, header, metadata };
         image.check_words()?;
         Ok(image)
@@ -250,7 +251,11 @@ impl Image {
 fn checked_header(page: &[u8], file_bytes: u64) -> Result<Header> {
     let header: Header = bytemuck::pod_read_unaligned(&page[..size_of::<Header>()]);
     ensure!(header.magic == MAGIC, "it is no image of word vectors");
-    ensure!(header.version == VERSION, "it was written by another version of this program (image version {}, expected {VERSION})", header.version);
+    ensure!(
+        header.version == VERSION,
+        "it was written by another version of this program (image version {}, expected {VERSION})",
+        header.version
+    );
     ensure!(header.checksum == header.own_checksum(), "its header is damaged");
     ensure!(page[size_of::<Header>()..].iter().all(|&byte| byte == 0), "its header is damaged");
     ensure!(header.file_bytes == file_bytes, "it is cut: {file_bytes} bytes of {}", header.file_bytes);

@@ -30,7 +30,11 @@ async fn a_word_is_completed_by_keyboard_and_answered_in_place() {
     browser.open(&format!("{}/words?set=small&lang=en", server.address)).await;
     browser.run("window.stays = true").await;
     type_text(&browser, "#words", "que").await;
-    eventually(&browser, "return [...document.querySelectorAll('#words-suggestions [role=option]')].some((o) => o.textContent === 'queen')").await;
+    eventually(
+        &browser,
+        "return [...document.querySelectorAll('#words-suggestions [role=option]')].some((o) => o.textContent === 'queen')",
+    )
+    .await;
     browser.press("ArrowDown", 40).await;
     browser.press("Enter", 13).await;
     assert_eq!(browser.run("return document.querySelector('#words').value").await, "queen");
@@ -48,7 +52,8 @@ async fn a_wrong_word_gets_near_spellings_as_it_is_typed_and_when_it_is_sent() {
     let server = Server::start();
     browser.open(&format!("{}/words?set=small&lang=en", server.address)).await;
     type_text(&browser, "#words", "kinng").await;
-    eventually(&browser, "return [...document.querySelectorAll('#words-suggestions [role=option]')].some((o) => o.textContent === 'king')").await;
+    eventually(&browser, "return [...document.querySelectorAll('#words-suggestions [role=option]')].some((o) => o.textContent === 'king')")
+        .await;
     browser.press("Escape", 27).await;
     assert_eq!(browser.run("return document.querySelector('#words-suggestions').hidden").await, true);
     browser.press("Enter", 13).await;
@@ -64,7 +69,11 @@ async fn a_point_of_a_map_tells_its_place_and_neighbors_on_focus() {
     browser.open(&format!("{}/words/maps?set=small&lang=en&groups=all%3A+king+queen+man+woman", server.address)).await;
     eventually(&browser, "return document.querySelectorAll('#map-own .figure-wide [data-word]').length === 4").await;
     browser.run("document.querySelector('#map-own .figure-wide [data-word=king]').focus()").await;
-    let told = eventually(&browser, "const t = document.querySelector('#map-tooltip'); return !t.hidden && t.querySelector('table') && t.textContent").await;
+    let told = eventually(
+        &browser,
+        "const t = document.querySelector('#map-tooltip'); return !t.hidden && t.querySelector('table') && t.textContent",
+    )
+    .await;
     let told = told.as_str().unwrap();
     assert!(told.starts_with("king: ") && told.contains("0.707"), "{told}");
     browser.press("Escape", 27).await;

@@ -143,7 +143,8 @@ async fn a_pasted_map_is_the_same_in_every_face() {
 #[tokio::test]
 async fn both_languages_have_the_same_numbers() {
     let server = Server::start();
-    let numbers = |page: &str| texts(section(page, "analogies"), "<td class=\"number ours\"").into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let numbers =
+        |page: &str| texts(section(page, "analogies"), "<td class=\"number ours\"").into_iter().map(str::to_owned).collect::<Vec<_>>();
     let english = server.page("/words?set=small&lang=en").await;
     let persian = server.page("/words?set=small&lang=fa").await;
     assert!(persian.contains("dir=\"rtl\"") && persian.contains("همسایه‌های نزدیک"));

@@ -141,7 +141,10 @@ impl ListArguments {
                 SetState::Failed(reason) => eprintln!("{id}: can't be used: {reason}"),
                 SetState::Ready(set) if !self.json => {
                     let info = set.info();
-                    println!("{:<32} {:>9} words  {:>4} dimensions  {}  ({})", info.id, info.vocabulary, info.dimension, info.source, info.licence);
+                    println!(
+                        "{:<32} {:>9} words  {:>4} dimensions  {}  ({})",
+                        info.id, info.vocabulary, info.dimension, info.source, info.licence
+                    );
                 }
                 _ => {}
             }

@@ -127,7 +127,9 @@ impl Page {
     pub fn faces_of(&self, section: &Section) -> Vec<(&'static str, String)> {
         let section = *section;
         let query = self.state.query_of(section);
-        [("CSV", "csv"), ("JSON", "json")].map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id()))).into()
+        [("CSV", "csv"), ("JSON", "json")]
+            .map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id())))
+            .into()
     }
 
     /// The neighbours of `word`, in this set.
@@ -154,7 +156,9 @@ impl Page {
             FaultKind::Form { key, text } => Sentence::new(*key).text("text", text),
             FaultKind::Empty => Sentence::new("words-error-empty"),
             FaultKind::Many { limit, count } => Sentence::new("words-error-many").count("limit", *limit).count("count", *count),
-            FaultKind::Long { count } => Sentence::new("words-error-long").count("limit", super::input::LIMIT_CHARACTERS).count("count", *count),
+            FaultKind::Long { count } => {
+                Sentence::new("words-error-long").count("limit", super::input::LIMIT_CHARACTERS).count("count", *count)
+            }
             FaultKind::Line { key, line, word } => Sentence::new(*key).count("line", *line).text("word", word),
         };
         let links = match &fault.kind {
@@ -258,7 +262,10 @@ impl Page {
 
     /// One set of the chooser.
     pub fn option_text(&self, set: &SetInfo) -> String {
-        let sentence = Sentence::new("words-set-option").text("name", &set.name).number("vocabulary", set.vocabulary).number("dimension", set.dimension);
+        let sentence = Sentence::new("words-set-option")
+            .text("name", &set.name)
+            .number("vocabulary", set.vocabulary)
+            .number("dimension", set.dimension);
         // An option holds text alone, where isolation marks may show.
         self.sentence(&sentence).replace(['\u{2068}', '\u{2069}'], "")
     }

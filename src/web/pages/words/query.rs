@@ -119,12 +119,21 @@ impl State {
 
     /// The parameters of all other sections, for the hidden fields of `section`'s form.
     pub fn others(&self, section: &Section) -> Vec<(&str, &str)> {
-        self.given.iter().filter(|(name, _)| !section.fields().contains(&name.as_str())).map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        self.given
+            .iter()
+            .filter(|(name, _)| !section.fields().contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 
     /// The parameters of `section` and the set, as a query string that begins with `?`, or nothing.
     pub fn query_of(&self, section: Section) -> String {
-        query_string(self.given.iter().filter(|(name, _)| name == "set" || section.fields().contains(&name.as_str())).map(|(name, value)| (name.as_str(), value.as_str())))
+        query_string(
+            self.given
+                .iter()
+                .filter(|(name, _)| name == "set" || section.fields().contains(&name.as_str()))
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        )
     }
 
     /// All parameters as a query string.
@@ -147,7 +156,9 @@ impl State {
 }
 
 fn query_string<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%20", "+").replace("%5F", "_");
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%20", "+").replace("%5F", "_")
+    };
     let joined: Vec<String> = pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     if joined.is_empty() { String::new() } else { format!("?{}", joined.join("&")) }
 }

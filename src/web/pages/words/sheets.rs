@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    analogies, comparison::Comparison, distances, input::{Fault, FaultKind}, maps, neighbors, odd,
+    analogies,
+    comparison::Comparison,
+    distances,
+    input::{Fault, FaultKind},
+    maps, neighbors, odd,
     query::{Section, State},
 };
 use crate::{
@@ -72,7 +76,11 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
         }
         Section::Distances => {
             let found = distances::compute(set, state);
-            let rows = found.rows.iter().map(|row| vec![json!(row.words[0]), json!(row.words[1]), json!(row.distance), short(row.report)]).collect();
+            let rows = found
+                .rows
+                .iter()
+                .map(|row| vec![json!(row.words[0]), json!(row.words[1]), json!(row.distance), short(row.report)])
+                .collect();
             (Sheet { columns: vec!["first", "second", "distance", "report"], rows }, found.faults)
         }
         Section::Analogies => {
@@ -88,7 +96,12 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
         Section::Odd => {
             let found = odd::compute(set, state);
             let lists = [("words", &found.words), ("centroid", &found.centroid)];
-            let rows = lists.into_iter().flat_map(|(list, words)| words.iter().enumerate().map(move |(place, word)| vec![json!(list), json!(place + 1), json!(word.word), json!(word.similarity)]));
+            let rows = lists.into_iter().flat_map(|(list, words)| {
+                words
+                    .iter()
+                    .enumerate()
+                    .map(move |(place, word)| vec![json!(list), json!(place + 1), json!(word.word), json!(word.similarity)])
+            });
             (Sheet { columns: vec!["list", "rank", "word", "similarity"], rows: rows.collect() }, found.faults)
         }
         Section::Maps => {
@@ -103,7 +116,9 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
                 }
             };
             let rows = drawn.iter().flat_map(|drawn| {
-                drawn.points.iter().map(|point| vec![json!(drawn.map.id), json!(drawn.map.groups[point.group].id), json!(point.word), json!(point.x), json!(point.y)])
+                drawn.points.iter().map(|point| {
+                    vec![json!(drawn.map.id), json!(drawn.map.groups[point.group].id), json!(point.word), json!(point.x), json!(point.y)]
+                })
             });
             (Sheet { columns: vec!["map", "group", "word", "x", "y"], rows: rows.collect() }, faults)
         }
@@ -130,7 +145,9 @@ fn short(value: Option<f32>) -> Value {
 /// A fault as an answer to a program.
 pub fn error(fault: Fault) -> AppError {
     let reason = match fault.kind {
-        FaultKind::Unknown { word, suggestions } => return AppError::NotFound { what: format!("{word:?} is not in this set."), suggestions },
+        FaultKind::Unknown { word, suggestions } => {
+            return AppError::NotFound { what: format!("{word:?} is not in this set."), suggestions };
+        }
         FaultKind::Number { limit, .. } => format!("expected a number of at most {limit}."),
         FaultKind::Choice { choices } => format!("expected one of {choices}."),
         FaultKind::Form { text, .. } => format!("{text:?} has not as many words as it should."),
