@@ -1,13 +1,10 @@
 //! What surrounds every page: language, theme, navigation, breadcrumbs.
 
-use std::{borrow::Cow, collections::HashMap};
-
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Uri, request::Parts},
 };
 use axum_extra::extract::CookieJar;
-use fluent_templates::fluent_bundle::FluentValue;
 
 use super::{AppState, assets, language::Language};
 
@@ -123,17 +120,6 @@ impl Shell {
             400..500 => self.say("error-400"),
             _ => self.say("error-500"),
         }
-    }
-
-    /// The text of `key` with one argument.
-    pub fn say_one(&self, key: &str, name: &'static str, value: impl ToString) -> String {
-        let value = FluentValue::from(value.to_string());
-        self.language.say_with(key, &HashMap::from([(Cow::Borrowed(name), value)]))
-    }
-
-    /// A number for prose.
-    pub fn number(&self, value: &usize) -> String {
-        self.language.number(*value)
     }
 
     /// The address of an asset.

@@ -193,11 +193,12 @@ fn a_trained_set_joins_the_library() {
     let path = folder.path().join("farm.tbc");
     let output = train(folder.path(), &[&text], &["--output", path.to_str().unwrap(), "--set", "dimension=16", "epochs=3"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let compact = torchboard::words::compact::read(&fs::read(path).unwrap()).unwrap();
+    let file = fs::read(path).unwrap();
+    let (_, compact) = torchboard::words::compact::read(&file).unwrap();
     assert_eq!(compact.len(), set.len());
     for index in 0..set.len() {
         let largest = set.row(index).iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
-        for (exact, coarse) in set.row(index).iter().zip(compact.row(index)) {
+        for (exact, coarse) in set.row(index).iter().zip(&compact[index].1) {
             assert!((exact - coarse).abs() <= largest / 127.0 * 0.5001, "{exact} became {coarse}");
         }
     }
