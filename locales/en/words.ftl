@@ -18,10 +18,8 @@ words-ours = Ours
 words-report = Report
 words-word = Word
 words-similarity = Similarity
-words-distance = Distance
 words-rank = Rank
 words-both = in both lists
-words-both-legend = marks a word that stands in both lists.
 words-missing = Not in this set:
 words-none-in-set = None of these words is in this set.
 words-not-in-set = “{ $word }” is not in this set. The report’s figures stand alone here.
@@ -85,7 +83,6 @@ words-analogies-hint = Three words to a triple, commas between triples: king wom
 words-analogies-method = Combine by
 words-analogies-add = addition (3CosAdd)
 words-analogies-mul = multiplication (3CosMul)
-words-analogies-score = Score
 words-analogies-mul-note = 3CosMul scores are ratios of similarities, not similarities: compare their order with the report’s, not their values.
 words-analogies-top = “{ $answer }” comes first, as in the report.
 words-analogies-elsewhere = The report’s “{ $wanted }” comes at rank { $rank } here; “{ $answer }” comes first.
@@ -195,61 +192,13 @@ words-bias-title = Bias
 words-bias-about = The report reads doctor + she − he = nurse as a bias of the vectors. Two measures make that testable: whether one list of words is associated with male words more than another is, and where each occupation lies between “he” and “she”.
 words-weat-title = Word-embedding association test
 words-weat-about = The WEAT effect size of Caliskan et al. (2017): how much more the words of X are associated with A rather than B than the words of Y are, in standard deviations. The p-value is the share of equal-sized regroupings of X and Y with an association at least as strong.
-words-weat-x = Targets X
-words-weat-y = Targets Y
-words-weat-a = Attributes A
-words-weat-b = Attributes B
-words-weat-effect = Effect size d
-words-weat-p = One-sided p-value
-words-weat-permutations = Regroupings
-words-weat-exact = all { $count }
-words-weat-sampled = { $count } drawn at random
-words-weat-list = List
-words-weat-association = Association
-words-weat-reading = { $verdict ->
-    [towards-a] X leans towards A and Y towards B: d = { $effect }, p = { $p }. So strong an association is rare among regroupings.
-    [towards-b] X leans towards B and Y towards A: d = { $effect }, p = { $p }, far the other way.
-   *[none] No association beyond chance: d = { $effect }, p = { $p }.
- }
-words-weat-few = Each list needs at least two words of this set.
-words-weat-dropped = X and Y are compared at equal length: the last words of the longer list were left out ({ $words }).
-words-weat-caption = Association of each target word with A rather than B
-words-presets = Ready lists
-words-preset-career = Career and family
-words-preset-mathematics = Mathematics and arts
-words-preset-science = Science and arts
 words-axis-title = Occupations between he and she
 words-axis-about = Each occupation’s cosine with the direction from “he” to “she” (Bolukbasi et al. 2016): to the right of zero lies “she”.
-words-axis-words = Occupations
-words-axis-caption = Cosine with she − he
-words-axis-value = she − he
-words-axis-reading = Nearest to “she” lies “{ $she }” ({ $she-value }), nearest to “he” “{ $he }” ({ $he-value }). { $count } of { $total } lie on the side of “she”.
-words-axis-report = { $known ->
-    [yes] The report’s pair: “{ $a }” lies at { $a-value }, “{ $b }” at { $b-value }.
-   *[no] The report’s pair can’t be placed in this set.
- }
-words-axis-poles = This set lacks “she” or “he”, so there is no axis.
 
 ## 7 Accuracy
 
 words-accuracy-title = Accuracy on analogies
 words-accuracy-about = { $questions } questions of the form a is to b as c is to d, answered by 3CosAdd among the words of the set. A question counts when all four of its words are in the set.
-words-accuracy-section = Section
-words-accuracy-questions = Questions
-words-accuracy-covered = Covered
-words-accuracy-coverage = Coverage
-words-accuracy-correct = Right
-words-accuracy-accuracy = Accuracy
-words-accuracy-total = All sections
-words-accuracy-caption = Analogy accuracy by section
-words-accuracy-reading = { $correct } of { $covered } covered questions are right: { $accuracy }. { $coverage } of all questions are covered. Best is { $best } ({ $best-accuracy }), weakest { $worst } ({ $worst-accuracy }).
-words-accuracy-report = The report gives no such figures; this stands here so that two sets can be compared.
-words-accuracy-stored = Stored with the set when it was made; the same command repeats it:
-words-accuracy-live = Computed now in { $seconds } s, over the { $words } most frequent words.
-words-accuracy-run = Evaluate this set now
-words-accuracy-run-note = About { $seconds } s on this machine; nothing else waits for it.
-words-accuracy-absent = The question files are not on this machine, so accuracy can’t be computed for this set. Put them in
-words-accuracy-absent-then = in the folder that the environment variable TORCHBOARD_DATA names, and start again.
 
 ## Errors beside a field
 

@@ -18,10 +18,8 @@ words-ours = ما
 words-report = گزارش
 words-word = واژه
 words-similarity = شباهت
-words-distance = فاصله
 words-rank = رتبه
 words-both = در هر دو فهرست
-words-both-legend = نشانهٔ واژه‌ای است که در هر دو فهرست آمده.
 words-missing = در این مجموعه نیست:
 words-none-in-set = هیچ‌یک از این واژه‌ها در این مجموعه نیست.
 words-not-in-set = واژهٔ «{ $word }» در این مجموعه نیست. اینجا فقط عددهای گزارش آمده است.
@@ -82,7 +80,6 @@ words-analogies-hint = هر سه‌تایی سه واژه است و میان س�
 words-analogies-method = روش ترکیب
 words-analogies-add = جمع (3CosAdd)
 words-analogies-mul = ضرب (3CosMul)
-words-analogies-score = امتیاز
 words-analogies-mul-note = امتیاز 3CosMul نسبت شباهت‌هاست، نه خود شباهت؛ پس ترتیب پاسخ‌ها را با گزارش بسنجید، نه مقدارشان را.
 words-analogies-top = پاسخ نخست مانند گزارش «{ $answer }» است.
 words-analogies-elsewhere = پاسخ گزارش، «{ $wanted }»، اینجا در رتبهٔ { $rank } است؛ پاسخ نخست «{ $answer }» است.
@@ -189,61 +186,13 @@ words-bias-title = سوگیری
 words-bias-about = گزارش، پاسخ nurse به doctor + she − he را نشانهٔ سوگیری بردارها می‌داند. دو سنجه این را آزمودنی می‌کند: آیا پیوند یک فهرست واژه با واژه‌های مردانه بیش از فهرست دیگر است؟ و هر شغل کجای محور he تا she می‌نشیند؟
 words-weat-title = آزمون تداعی بردارهای واژه (WEAT)
 words-weat-about = اندازهٔ اثر WEAT از Caliskan و همکاران (۲۰۱۷): تداعی واژه‌های X با A در برابر B، چند انحراف معیار بیشتر از همین تداعی برای واژه‌های Y است. مقدار p سهمی از گروه‌بندی‌های هم‌اندازهٔ X و Y است که تداعی‌شان دست‌کم به همین شدت است.
-words-weat-x = هدف X
-words-weat-y = هدف Y
-words-weat-a = صفت A
-words-weat-b = صفت B
-words-weat-effect = اندازهٔ اثر d
-words-weat-p = مقدار p یک‌طرفه
-words-weat-permutations = گروه‌بندی‌ها
-words-weat-exact = هر { $count } حالت
-words-weat-sampled = { $count } حالت تصادفی
-words-weat-list = فهرست
-words-weat-association = تداعی
-words-weat-reading = { $verdict ->
-    [towards-a] تداعی X با A و تداعی Y با B است: d برابر { $effect } و p برابر { $p }. چنین تداعی قوی‌ای در گروه‌بندی‌های دیگر نادر است.
-    [towards-b] تداعی X با B و تداعی Y با A است: d برابر { $effect } و p برابر { $p }؛ یعنی درست در جهت وارونه.
-   *[none] تداعی معناداری دیده نمی‌شود: d برابر { $effect } و p برابر { $p }.
- }
-words-weat-few = از هر فهرست دست‌کم دو واژه باید در این مجموعه باشد.
-words-weat-dropped = X و Y با طول برابر سنجیده می‌شوند؛ واژه‌های پایانی فهرست بلندتر کنار رفت ({ $words }).
-words-weat-caption = تداعی هر واژهٔ هدف با A در برابر B
-words-presets = فهرست‌های آماده
-words-preset-career = شغل و خانواده
-words-preset-mathematics = ریاضی و هنر
-words-preset-science = علم و هنر
 words-axis-title = شغل‌ها میان he و she
 words-axis-about = کسینوس هر شغل با جهت he به she (Bolukbasi و همکاران، ۲۰۱۶): مقدار مثبت یعنی سوی she.
-words-axis-words = شغل‌ها
-words-axis-caption = کسینوس با she − he
-words-axis-value = she − he
-words-axis-reading = نزدیک‌ترین شغل به she «{ $she }» ({ $she-value }) و نزدیک‌ترین شغل به he «{ $he }» ({ $he-value }) است. از { $total } شغل، { $count } شغل در سوی she جای دارد.
-words-axis-report = { $known ->
-    [yes] جفت گزارش: «{ $a }» در { $a-value } و «{ $b }» در { $b-value } است.
-   *[no] جفت گزارش را در این مجموعه نمی‌توان نشاند.
- }
-words-axis-poles = در این مجموعه she یا he نیست، پس محوری هم نیست.
 
 ## ۷ درستی
 
 words-accuracy-title = درستی روی پرسش‌های قیاس
 words-accuracy-about = { $questions } پرسش به شکل «a به b مانند c است به d» که با 3CosAdd میان واژه‌های مجموعه پاسخ داده می‌شود. پرسشی شمرده می‌شود که هر چهار واژه‌اش در مجموعه باشد.
-words-accuracy-section = بخش
-words-accuracy-questions = پرسش‌ها
-words-accuracy-covered = پوشش‌یافته
-words-accuracy-coverage = پوشش
-words-accuracy-correct = درست
-words-accuracy-accuracy = درستی
-words-accuracy-total = همهٔ بخش‌ها
-words-accuracy-caption = درستی قیاس در هر بخش
-words-accuracy-reading = از { $covered } پرسش پوشش‌یافته { $correct } پرسش درست پاسخ گرفته است: { $accuracy }. پوشش { $coverage } است. بهترین بخش { $best } ({ $best-accuracy }) و ضعیف‌ترین { $worst } ({ $worst-accuracy }) است.
-words-accuracy-report = گزارش چنین عددی ندارد؛ این بخش برای سنجیدن مجموعه‌ها با یکدیگر است.
-words-accuracy-stored = این نتیجه هنگام ساختن مجموعه ذخیره شده است؛ همین فرمان آن را تکرار می‌کند:
-words-accuracy-live = هم‌اکنون در { $seconds } ثانیه، روی { $words } واژهٔ پربسامدتر حساب شد.
-words-accuracy-run = ارزیابی همین مجموعه
-words-accuracy-run-note = حدود { $seconds } ثانیه روی این رایانه؛ هیچ چیز دیگری معطل آن نمی‌ماند.
-words-accuracy-absent = پرونده‌های پرسش روی این رایانه نیست، پس درستی این مجموعه را نمی‌توان حساب کرد. آن‌ها را بگذارید در
-words-accuracy-absent-then = درون پوشه‌ای که متغیر محیطی TORCHBOARD_DATA نام می‌برد، و دوباره راه‌اندازی کنید.
 
 ## خطاهای کنار هر خانه
 

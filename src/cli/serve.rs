@@ -24,6 +24,11 @@ impl ServeArguments {
             self.address
         );
         start_logging();
+        anyhow::ensure!(
+            !settings.data_dir.is_file(),
+            "--data-dir {}: is a file; name a folder to keep things in",
+            settings.data_dir.display()
+        );
         let state = web::AppState::open(settings.clone())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {

@@ -185,7 +185,11 @@ async fn a_bad_projection_is_refused_without_a_fault_of_ours() {
     assert_eq!(send("application/json", vec![0xFF, 0xFE]).await, 400);
     assert_eq!(send("application/json", Vec::new()).await, 400);
     assert_eq!(send("text/plain", b"{\"words\":[\"king\"]}".to_vec()).await, 415);
-    assert_eq!(send("application/json", vec![b' '; 10 << 20]).await, 413);
+    // The server answers and hangs up without reading the rest, so the client may learn of either first.
+    match server.request("POST", path).header("content-type", "application/json").body(vec![b' '; 10 << 20]).send().await {
+        Ok(response) => assert_eq!(response.status().as_u16(), 413),
+        Err(error) => assert!(error.is_request() || error.is_body(), "{error:?}"),
+    }
     let wrong = server.get(path).await;
     assert_eq!((wrong.status().as_u16(), wrong.headers()["allow"].to_str().unwrap()), (405, "POST"));
     assert_eq!(server.get("/health").await.status(), 200);
