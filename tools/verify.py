@@ -17,6 +17,7 @@ import dependencies
 ROOT = Path(__file__).resolve().parent.parent
 CARGO = os.environ.get("CARGO", "cargo")
 CHECKS = {
+    "scripts": [sys.executable, "-m", "unittest", "discover", "--quiet", "--start-directory", "tools"],
     "formatting": [CARGO, "fmt", "--check"],
     "clippy": [CARGO, "clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings"],
     "rustdoc": [CARGO, "doc", "--release", "--locked", "--no-deps", "--document-private-items"],
@@ -56,22 +57,22 @@ def main(arguments):
 
 def run_tests(command, notes, counts):
     """Shows cargo's lines as they come, but of what passing tests printed only why some were skipped."""
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace")
     within_successes = False
-    for line in process.stdout:
-        stripped = line.strip()
-        if re.match(r"skipped\b", stripped, re.IGNORECASE) and stripped not in notes:
-            notes.append(stripped)
-        if stripped == "successes:":
-            within_successes = True
-        elif stripped == "failures:" or line.startswith("test result:"):
-            within_successes = False
-        if counted := re.match(r"test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored", line):
-            for key, number in zip(counts, counted.groups()):
-                counts[key] += int(number)
-        if not within_successes:
-            print(line, end="", flush=True)
-    return process.wait() == 0
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stdout:
+            stripped = line.strip()
+            if re.match(r"skipped\b", stripped, re.IGNORECASE) and stripped not in notes:
+                notes.append(stripped)
+            if stripped == "successes:":
+                within_successes = True
+            elif stripped == "failures:" or line.startswith("test result:"):
+                within_successes = False
+            if counted := re.match(r"test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored", line):
+                for key, number in zip(counts, counted.groups()):
+                    counts[key] += int(number)
+            if not within_successes:
+                print(line, end="", flush=True)
+    return process.returncode == 0
 
 
 def check_dependencies(notes):

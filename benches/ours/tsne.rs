@@ -1,5 +1,32 @@
-//! The tsne suite.
+//! The tsne suite: reads points, maps them, prints the time and the divergence.
+//!
+//! `tsne POINTS COLUMNS pca|tsne MAP`: POINTS holds little-endian f32, row-major; the map is written to MAP the same way.
 
-pub fn run(_arguments: &[String]) {
-    todo!()
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use torchboard::project::{Points, TsneOptions, pca, tsne};
+
+pub fn run(arguments: &[String]) {
+    let [file, columns, method, map] = arguments else {
+        eprintln!("expected: tsne POINTS COLUMNS pca|tsne MAP");
+        std::process::exit(2);
+    };
+    let numbers = |bytes: Vec<u8>| bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect::<Vec<f32>>();
+    let values = numbers(std::fs::read(file).unwrap());
+    let columns = columns.parse().unwrap();
+    // As the peer is timed: the first call also starts the threads.
+    let points = Points::new(&values[..columns * 8], columns).unwrap();
+    let _ = tsne(points, &TsneOptions { iterations: 1, ..TsneOptions::default() }, &mut |_| ControlFlow::Continue(()));
+    let start = Instant::now();
+    let points = Points::new(&values, columns).unwrap();
+    let (plane, divergence, iterations) = if method == "pca" {
+        (pca(points, 2).unwrap().plane(), 0.0, 0)
+    } else {
+        let found = tsne(points, &TsneOptions::default(), &mut |_| ControlFlow::Continue(())).unwrap();
+        (found.coordinates, found.kl_divergence, found.iterations)
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    std::fs::write(map, plane.iter().flatten().flat_map(|place| place.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
+    println!("{}", serde_json::json!({"seconds": seconds, "kl_divergence": divergence, "iterations": iterations}));
 }

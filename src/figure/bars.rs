@@ -57,19 +57,18 @@ pub(super) fn scene(figure: &Figure, bars: &[Bar], reach: Option<(f64, f64)>, wi
         }
         let clear =
             bar.reference.map_or(end, |reference| if bar.value < 0.0 { end.min(x.at(reference)) } else { end.max(x.at(reference)) });
-        let mut at = clear + 6.0;
-        if bar.value < 0.0 {
-            at = clear - beyond(bar);
-        }
-        scene.text((at, baseline), Anchor::Start, size, Role::Soft, written(bar));
+        let value_width = text::width(&written(bar), size);
+        let (value_at, note_at) =
+            if bar.value < 0.0 { (clear - 6.0 - value_width, clear - beyond(bar)) } else { (clear + 6.0, clear + 14.0 + value_width) };
+        scene.clear_text((value_at, baseline), size, Role::Soft, written(bar));
         if let Some(note) = &bar.note {
-            scene.text((at + text::width(&written(bar), size) + 8.0, baseline), Anchor::Start, tick_size, Role::Faint, note);
+            scene.clear_text((note_at, baseline), tick_size, Role::Faint, note);
         }
     }
     scene.rule((x.at(0.0), top), (x.at(0.0), bottom), Role::Axis);
     let label = text::fit(&figure.horizontal.heading(), tick_size, width.pixels());
-    let (at, anchor) = if text::width(&label, tick_size) > x.end - 2.0 { (width.pixels(), Anchor::End) } else { (x.end, Anchor::End) };
-    scene.text((at, bottom + 12.0 + 2.0 * tick_size), anchor, tick_size, Role::Soft, label);
+    let at = if text::width(&label, tick_size) > x.end { width.pixels() } else { x.end };
+    scene.text((at, bottom + 12.0 + 2.0 * tick_size), Anchor::End, tick_size, Role::Soft, label);
     scene.height = bottom + footing(width);
     scene
 }

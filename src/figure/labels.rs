@@ -3,6 +3,9 @@
 use super::scene::Place;
 use super::text;
 
+/// Room kept free before and behind a label.
+const SIDE: f64 = 1.5;
+
 /// A point and what is to stand beside it; an empty label takes no room.
 pub(super) struct Site<'a> {
     pub at: Place,
@@ -64,8 +67,10 @@ pub(super) fn place(sites: &[Site], radius: f64, size: f64, segments: &[(Place, 
         }
     }
     hide_covered(&mut chosen);
-    let finish =
-        |candidate: Candidate| Label { baseline: (candidate.area.left, candidate.area.bottom - 0.28 * size), leader: candidate.leader };
+    let finish = |candidate: Candidate| Label {
+        baseline: (candidate.area.left + SIDE, candidate.area.bottom - 0.28 * size),
+        leader: candidate.leader,
+    };
     chosen.into_iter().map(|candidate| candidate.map(finish)).collect()
 }
 
@@ -75,7 +80,7 @@ fn candidates(index: usize, sites: &[Site], radius: f64, size: f64, segments: &[
     if site.label.is_empty() {
         return Vec::new();
     }
-    let (width, height) = (text::width(site.label, size), size * 1.15);
+    let (width, height) = (text::width(site.label, size) + 2.0 * SIDE, size * 1.15);
     let mut found = Vec::new();
     // Right, left, above, below, then the diagonals: the order in which people find labels easiest to attribute.
     for (preference, (x, y)) in [(1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)]
@@ -83,7 +88,7 @@ fn candidates(index: usize, sites: &[Site], radius: f64, size: f64, segments: &[
         .map(|(x, y)| (f64::from(x), f64::from(y)))
         .enumerate()
     {
-        let reach = if x != 0.0 && y != 0.0 { radius * 0.4 } else { radius + 2.5 };
+        let reach = if x != 0.0 && y != 0.0 { radius * 0.4 } else { radius + 1.0 };
         let centre = (site.at.0 + x * (reach + width / 2.0), site.at.1 + y * (reach + height / 2.0));
         found.push((Area::about(centre, width, height), None, preference as f64 * 4.0));
     }
@@ -107,7 +112,7 @@ fn candidates(index: usize, sites: &[Site], radius: f64, size: f64, segments: &[
             let others = sites.iter().enumerate().filter(|&(other, _)| other != index);
             others.map(|(_, other)| Area::about(other.at, 2.0 * radius, 2.0 * radius).length_within(leader)).sum()
         });
-        Candidate { area, leader, cost: preference + outside + 6.0 * on_points + 2.5 * on_arrows + 10.0 * through }
+        Candidate { area, leader, cost: preference + outside + 6.0 * on_points + 5.0 * on_arrows + 10.0 * through }
     };
     found.into_iter().map(own_cost).collect()
 }

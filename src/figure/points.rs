@@ -2,15 +2,17 @@
 
 use super::labels::{self, Site};
 use super::layout::{Sample, Scale, Width, arrow, axes, footing, gutter, legend, range};
-use super::scene::{Anchor, Mark, Place, Role, Scene, Text};
+use super::scene::{Mark, Place, Role, Scene};
 use super::{Arrow, Figure, Group};
 
-const RADIUS: f64 = 4.2;
+/// Radius of a point on a page and on a telephone, in pixels.
+const RADII: [f64; 2] = [4.2, 3.5];
 /// Beyond so many, names would only hide each other: they stay in the tooltips and the table.
 const MOST_LABELS: usize = 300;
 
 pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: Width) -> Scene {
     let mut scene = Scene { width: width.pixels(), ..Scene::default() };
+    let radius = RADII[usize::from(width == Width::Narrow)];
     let relations = relations(arrows);
     let named = groups.iter().enumerate().filter(|(_, group)| !group.name.is_empty());
     let mut entries: Vec<(Sample, &str)> = named.map(|(series, group)| (Sample::Dot(series), group.name.as_str())).collect();
@@ -28,7 +30,7 @@ pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: 
     for drawn in arrows {
         let (Some(from), Some(to)) = (place_of(&drawn.from), place_of(&drawn.to)) else { continue };
         let length = (to.0 - from.0).hypot(to.1 - from.1);
-        let gap = (RADIUS + 3.0).min(length / 3.0) / length.max(1e-9);
+        let gap = (radius + 3.0).min(length / 3.0) / length.max(1e-9);
         let between = |share: f64| (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
         let dash = drawn.relation.as_deref().and_then(|name| relations.iter().position(|known| *known == name)).unwrap_or(0);
         arrow(&mut scene, between(gap), between(1.0 - gap), dash, Some(format!("{} → {}", drawn.from, drawn.to)));
@@ -41,8 +43,8 @@ pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: 
         .enumerate()
         .map(|(index, ((_, point), &at))| Site { at, label: if index < MOST_LABELS { &point.label } else { "" } })
         .collect();
-    let bounds = ((0.0, y.end - 4.0), (width.pixels(), y.start - 2.0));
-    let labels = labels::place(&sites, RADIUS, size, &segments, bounds);
+    let bounds = ((x.start + 3.0, y.end - 4.0), (width.pixels(), y.start - 2.0));
+    let labels = labels::place(&sites, radius, size, &segments, bounds);
     for label in labels.iter().flatten() {
         if let Some((from, to)) = label.leader {
             scene.marks.push(Mark::Stroke { places: vec![from, to], width: 0.75, dash: 0, role: Role::Faint, tooltip: None });
@@ -51,13 +53,11 @@ pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: 
     for ((series, point), &at) in all().zip(&places) {
         let values = format!("{}, {}", figure.horizontal.format(point.x), figure.vertical.format(point.y));
         let tooltip = if point.label.is_empty() { values } else { format!("{}: {values}", point.label) };
-        scene.marks.push(Mark::Dot { at, radius: RADIUS, series, tooltip: Some(tooltip) });
+        scene.marks.push(Mark::Dot { at, radius, series, tooltip: Some(tooltip) });
     }
     for (label, site) in labels.iter().zip(&sites) {
         if let Some(label) = label {
-            let text = site.label.to_owned();
-            let mark = Text { at: label.baseline, anchor: Anchor::Start, size, bold: false, halo: true, role: Role::Ink, text };
-            scene.marks.push(Mark::Text(mark));
+            scene.clear_text(label.baseline, size, Role::Ink, site.label);
         }
     }
     scene
@@ -85,9 +85,9 @@ fn scales(groups: &[Group], width: Width, top: f64) -> (Scale, Scale) {
     let room = x.end - x.start;
     // Around the points: half a word at the sides, a line above and below.
     let (beside, above) = if width == Width::Wide { (36.0, 24.0) } else { (28.0, 22.0) };
-    let least = if width == Width::Wide { (0.45, 0.72) } else { (0.8, 1.25) };
+    let shape = if width == Width::Wide { (0.45, 0.8) } else { (0.8, 1.3) };
     let across = (room - 2.0 * beside) / (right - left);
-    let height = ((high - low) * across + 2.0 * above).clamp(room * least.0, room * least.1);
+    let height = ((high - low) * across + 2.0 * above).clamp(room * shape.0, room * shape.1);
     let pixels = across.min((height - 2.0 * above) / (high - low));
     let (half_width, half_height) = (room / 2.0 / pixels, height / 2.0 / pixels);
     let (middle_x, middle_y) = (f64::midpoint(left, right), f64::midpoint(low, high));

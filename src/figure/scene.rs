@@ -84,6 +84,12 @@ impl Scene {
         }));
     }
 
+    /// A text that stands clear of grid lines beneath it.
+    pub fn clear_text(&mut self, at: Place, size: f64, role: Role, text: impl Into<String>) {
+        let text = text.into();
+        self.marks.push(Mark::Text(Text { at, anchor: Anchor::Start, size, bold: false, halo: true, role, text }));
+    }
+
     /// A plain text on one line.
     pub fn text(&mut self, at: Place, anchor: Anchor, size: f64, role: Role, text: impl Into<String>) {
         self.marks.push(Mark::Text(Text { at, anchor, size, bold: false, halo: false, role, text: text.into() }));

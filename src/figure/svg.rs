@@ -89,18 +89,16 @@ impl Paint {
         if text.halo {
             out.push_str(r#" paint-order="stroke" stroke-width="3" stroke-linejoin="round""#);
         }
-        match (self, text.halo) {
-            (Self::Page, true) => out.push_str(r#" class="figure-label""#),
-            (Self::File(palette), true) => {
-                let _ = write!(out, r#" stroke="{}" fill="{}""#, palette.paper, palette.ink);
-            }
-            (_, false) => self.colour(out, text.role, "fill"),
+        if let (true, Self::File(palette)) = (text.halo, self) {
+            let _ = write!(out, r#" stroke="{}""#, palette.paper);
         }
+        self.colour(out, text.role, if text.halo { "label" } else { "fill" });
         // The drawing runs from left to right; a text that does not keeps its own order inside an isolate.
         let (open, shut) = if runs_left(&text.text) { ("\u{2067}", "\u{2069}") } else { ("", "") };
         let _ = write!(out, ">{open}{}{shut}</text>", escape(&text.text));
     }
 
+    /// Colours the mark: `attribute` is `fill`, `stroke`, or `label` for text surrounded by paper.
     fn colour(self, out: &mut String, role: Role, attribute: &str) {
         let _ = match self {
             Self::Page => match role {
@@ -120,7 +118,7 @@ impl Paint {
                     Role::Grid => palette.line,
                     Role::Axis => palette.line_strong,
                 };
-                write!(out, r#" {attribute}="{colour}""#)
+                write!(out, r#" {}="{colour}""#, if attribute == "stroke" { "stroke" } else { "fill" })
             }
         };
     }

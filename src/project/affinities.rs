@@ -1,6 +1,6 @@
 //! The affinities of t-SNE: how much each pair of points belongs together, from distances and a perplexity.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Points;
@@ -31,7 +31,7 @@ impl Affinities {
         let columns = transpose(points, stride);
         joint.par_chunks_exact_mut(stride).enumerate().for_each(|(row, conditional)| {
             let point = &points.values[row * points.dimension..][..points.dimension];
-            squared_distances(point, &columns, conditional);
+            Arch::new().dispatch(SquaredDistances { point, columns: &columns, distances: conditional });
             conditional_probabilities(&mut conditional[..count], row, perplexity.ln());
             conditional[count..].fill(0.0);
         });
@@ -52,17 +52,27 @@ fn transpose(points: Points, stride: usize) -> Vec<f32> {
     columns
 }
 
-/// Squared Euclidean distances from `point` to every column, by differences: exactly 0 between equal points.
-fn squared_distances(point: &[f32], columns: &[f32], distances: &mut [f32]) {
-    Arch::new().dispatch(|| {
-        distances.fill(0.0);
-        for (&value, column) in point.iter().zip(columns.chunks_exact(distances.len())) {
-            for (distance, &other) in distances.iter_mut().zip(column) {
+/// Squared Euclidean distances from a point to every column, by differences: exactly 0 between equal points.
+struct SquaredDistances<'a> {
+    point: &'a [f32],
+    columns: &'a [f32],
+    distances: &'a mut [f32],
+}
+
+// Types instead of closures, so that the kernels are inlined into the dispatching function and compiled for its instruction set.
+impl WithSimd for SquaredDistances<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.distances.fill(0.0);
+        for (&value, column) in self.point.iter().zip(self.columns.chunks_exact(self.distances.len())) {
+            for (distance, &other) in self.distances.iter_mut().zip(column) {
                 let difference = value - other;
                 *distance = difference.mul_add(difference, *distance);
             }
         }
-    });
+    }
 }
 
 /// Turns the squared distances from point `own` into probabilities whose entropy is `target` nats, 0 for itself.
@@ -89,7 +99,7 @@ fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
     let mut log_precision = 1.0_f64;
     for _ in 0..100 {
         let precision = log_precision.exp();
-        let [sum, first, second] = moments(&distances, precision);
+        let [sum, first, second] = Arch::new().dispatch(Moments { distances: distances.as_chunks().0, precision });
         let (mean, square) = (first / sum, second / sum);
         let excess = sum.ln() + precision * mean - target;
         if excess.abs() < TOLERANCE || high - low < 1e-12 {
@@ -105,31 +115,54 @@ fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
         log_precision = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
     }
     let precision = log_precision.exp();
-    let [sum, ..] = moments(&distances, precision);
-    Arch::new().dispatch(|| {
-        for (probability, &distance) in row.iter_mut().zip(&distances) {
-            *probability = (exp(-precision * distance) / sum) as f32;
-        }
-    });
+    let [sum, ..] = Arch::new().dispatch(Moments { distances: distances.as_chunks().0, precision });
+    Arch::new().dispatch(Shares { probabilities: row, distances: &distances, precision, sum });
     row[own] = 0.0;
 }
 
+/// Each distance's weight as a share of their sum.
+struct Shares<'a> {
+    probabilities: &'a mut [f32],
+    distances: &'a [f64],
+    precision: f64,
+    sum: f64,
+}
+
+impl WithSimd for Shares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (probability, &distance) in self.probabilities.iter_mut().zip(self.distances) {
+            *probability = (exp(-self.precision * distance) / self.sum) as f32;
+        }
+    }
+}
+
 /// Sums of w, d w and d² w over the distances d, where w = exp(-precision d).
-fn moments(distances: &[f64], precision: f64) -> [f64; 3] {
-    Arch::new().dispatch(|| {
-        let mut sums = [[0.0_f64; LANES]; 3];
-        for lanes in distances.as_chunks::<LANES>().0 {
+struct Moments<'a> {
+    distances: &'a [[f64; LANES]],
+    precision: f64,
+}
+
+impl WithSimd for Moments<'_> {
+    type Output = [f64; 3];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; 3] {
+        let (mut sum, mut first, mut second) = ([0.0_f64; LANES], [0.0_f64; LANES], [0.0_f64; LANES]);
+        for lanes in self.distances {
             for lane in 0..LANES {
-                let weight = exp(-precision * lanes[lane]);
+                let weight = exp(-self.precision * lanes[lane]);
                 // The infinitely far have no weight, and must not turn the moments into NaN.
-                let distance = lanes[lane].min(1e100);
-                sums[0][lane] += weight;
-                sums[1][lane] += weight * distance;
-                sums[2][lane] += weight * distance * distance;
+                let weighted = weight * lanes[lane].min(1e100);
+                sum[lane] += weight;
+                first[lane] += weighted;
+                second[lane] += weighted * lanes[lane].min(1e100);
             }
         }
-        sums.map(|lanes| lanes.iter().sum())
-    })
+        [sum, first, second].map(|lanes| lanes.iter().sum())
+    }
 }
 
 /// From probabilities given one point to probabilities of pairs: the mean of both, over all points.
@@ -149,4 +182,57 @@ fn symmetrise(joint: &mut [f32], count: usize, stride: usize) {
 
 fn negative_entropy(row: &[f32]) -> f64 {
     row.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Fixture {
+        dimension: usize,
+        perplexity: f64,
+        points: Vec<f32>,
+        joint: Vec<f64>,
+    }
+
+    #[test]
+    fn affinities_are_scikit_learns() {
+        for fixture in [
+            include_str!("../../tests/fixtures/project/affinities-60.json"),
+            include_str!("../../tests/fixtures/project/affinities-20.json"),
+        ] {
+            let fixture: Fixture = serde_json::from_str(fixture).unwrap();
+            let ours = Affinities::new(Points::new(&fixture.points, fixture.dimension).unwrap(), fixture.perplexity);
+            let largest = fixture.joint.iter().copied().fold(0.0, f64::max);
+            for (index, theirs) in fixture.joint.iter().enumerate() {
+                let ours = f64::from(ours.joint[index / ours.count * ours.stride + index % ours.count]);
+                // scikit-learn's bisection ends 1e-5 nats from the entropy asked for.
+                assert!((ours - theirs).abs() <= 1e-4 * theirs + 1e-7 * largest, "{index}: {ours} {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_point_has_as_many_neighbours_as_the_perplexity_says() {
+        let distances: Vec<f32> = (0..100).map(|index| (index as f32 * 0.37).sin().abs() * 9.0).collect();
+        for perplexity in [1.5, 5.0, 30.0, 90.0_f64] {
+            let mut row = distances.clone();
+            conditional_probabilities(&mut row, 17, perplexity.ln());
+            let entropy = -negative_entropy(&row);
+            assert!((entropy.exp() / perplexity - 1.0).abs() < 1e-5, "{perplexity}: {}", entropy.exp());
+            assert_eq!(row[17], 0.0);
+        }
+    }
+
+    #[test]
+    fn equal_distances_and_ties_beyond_the_perplexity_share_alike() {
+        let mut row = vec![4.0_f32; 5];
+        conditional_probabilities(&mut row, 2, 1.5_f64.ln());
+        assert_eq!(row, [0.25, 0.25, 0.0, 0.25, 0.25]);
+        // Three nearest of one distance can't be told down to one and a half.
+        let mut row = vec![0.0, 1.0, 1.0, 1.0, 100.0];
+        conditional_probabilities(&mut row, 0, 1.5_f64.ln());
+        assert!((row[1] - 1.0 / 3.0).abs() < 1e-6 && row[4] < 1e-6, "{row:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The gradient of t-SNE and its divergence, and the descent along it.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::affinities::Affinities;
@@ -53,9 +53,12 @@ impl Plane {
 
     /// KL divergence of the map's similarities from the affinities, in nats.
     pub fn divergence(&self, affinities: &Affinities) -> f64 {
+        if affinities.count < 2 {
+            return 0.0;
+        }
         let sums = self.per_row(affinities, |others, own, probabilities| others.log_similarity_to(own, probabilities));
         let (logs, normaliser) = sums.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
-        if normaliser > 0.0 { affinities.negative_entropy + logs + normaliser.ln() } else { 0.0 }
+        (affinities.negative_entropy + logs + normaliser.ln()).max(0.0)
     }
 
     /// Calls `work` on every point: the plane with that point itself taken far away, its place, its row of affinities.
@@ -80,44 +83,72 @@ impl Plane {
 
     /// How the points pull and push one at `own`, with similarity q = 1 / (1 + d²).
     fn force_on(&self, own: [f32; 2], probabilities: &[f32]) -> Force {
-        Arch::new().dispatch(|| {
-            let mut pull = [[0.0_f32; LANES]; 2];
-            let mut push = [[0.0_f32; LANES]; 2];
-            let mut similarity = [0.0_f32; LANES];
-            let chunks = self.x.as_chunks::<LANES>().0.iter().zip(self.y.as_chunks::<LANES>().0);
-            for ((x, y), probabilities) in chunks.zip(probabilities.as_chunks::<LANES>().0) {
-                for lane in 0..LANES {
-                    let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
-                    let q = 1.0 / dx.mul_add(dx, dy.mul_add(dy, 1.0));
-                    let pq = probabilities[lane] * q;
-                    let qq = q * q;
-                    similarity[lane] += q;
-                    pull[0][lane] = pq.mul_add(dx, pull[0][lane]);
-                    pull[1][lane] = pq.mul_add(dy, pull[1][lane]);
-                    push[0][lane] = qq.mul_add(dx, push[0][lane]);
-                    push[1][lane] = qq.mul_add(dy, push[1][lane]);
-                }
-            }
-            let sum = |lanes: [[f32; LANES]; 2]| lanes.map(|lanes| total(lanes) as f32);
-            Force { pull: sum(pull), push: sum(push), similarity: total(similarity) }
-        })
+        let (x, y) = (self.x.as_chunks().0, self.y.as_chunks().0);
+        Arch::new().dispatch(ForceOn(Surroundings { own, x, y, probabilities: probabilities.as_chunks().0 }))
     }
 
     /// Sums of p ln(1 + d²) and of 1 / (1 + d²) over the distances d from `own`.
     fn log_similarity_to(&self, own: [f32; 2], probabilities: &[f32]) -> (f64, f64) {
-        Arch::new().dispatch(|| {
-            let mut logs = [0.0_f32; LANES];
-            let mut similarity = [0.0_f32; LANES];
-            let chunks = self.x.as_chunks::<LANES>().0.iter().zip(self.y.as_chunks::<LANES>().0);
-            for ((x, y), probabilities) in chunks.zip(probabilities.as_chunks::<LANES>().0) {
-                for lane in 0..LANES {
-                    let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
-                    let one_plus_square = dx.mul_add(dx, dy.mul_add(dy, 1.0));
-                    logs[lane] = probabilities[lane].mul_add(ln(one_plus_square), logs[lane]);
-                    similarity[lane] += 1.0 / one_plus_square;
-                }
+        let (x, y) = (self.x.as_chunks().0, self.y.as_chunks().0);
+        Arch::new().dispatch(LogSimilarity(Surroundings { own, x, y, probabilities: probabilities.as_chunks().0 }))
+    }
+}
+
+/// One point and all the others.
+struct Surroundings<'a> {
+    own: [f32; 2],
+    x: &'a [[f32; LANES]],
+    y: &'a [[f32; LANES]],
+    probabilities: &'a [[f32; LANES]],
+}
+
+struct ForceOn<'a>(Surroundings<'a>);
+
+// Types instead of closures: only what is inlined into the dispatching function is compiled for its instruction set, and a closure
+// need not be. Elsewhere every fused multiply-add is a call, and a hundred times slower.
+impl WithSimd for ForceOn<'_> {
+    type Output = Force;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Force {
+        let Surroundings { own, x, y, probabilities } = self.0;
+        let (mut pull_x, mut pull_y, mut push_x, mut push_y) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
+        let mut similarity = [0.0_f32; LANES];
+        for ((x, y), probabilities) in x.iter().zip(y).zip(probabilities) {
+            for lane in 0..LANES {
+                let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
+                let q = 1.0 / dx.mul_add(dx, dy.mul_add(dy, 1.0));
+                let pq = probabilities[lane] * q;
+                let qq = q * q;
+                similarity[lane] += q;
+                pull_x[lane] = pq.mul_add(dx, pull_x[lane]);
+                pull_y[lane] = pq.mul_add(dy, pull_y[lane]);
+                push_x[lane] = qq.mul_add(dx, push_x[lane]);
+                push_y[lane] = qq.mul_add(dy, push_y[lane]);
             }
-            (total(logs), total(similarity))
-        })
+        }
+        let pair = |x, y| [total(x) as f32, total(y) as f32];
+        Force { pull: pair(pull_x, pull_y), push: pair(push_x, push_y), similarity: total(similarity) }
+    }
+}
+
+struct LogSimilarity<'a>(Surroundings<'a>);
+
+impl WithSimd for LogSimilarity<'_> {
+    type Output = (f64, f64);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
+        let Surroundings { own, x, y, probabilities } = self.0;
+        let (mut logs, mut similarity) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        for ((x, y), probabilities) in x.iter().zip(y).zip(probabilities) {
+            for lane in 0..LANES {
+                let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
+                let one_plus_square = dx.mul_add(dx, dy.mul_add(dy, 1.0));
+                logs[lane] = probabilities[lane].mul_add(ln(one_plus_square), logs[lane]);
+                similarity[lane] += 1.0 / one_plus_square;
+            }
+        }
+        (total(logs), total(similarity))
     }
 }

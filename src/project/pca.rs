@@ -5,7 +5,7 @@ use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::reborrow::Reborrow;
-use faer::{Accum, Col, Mat, Par};
+use faer::{Accum, Col, Mat, MatRef, Par};
 
 use super::{Points, ProjectError};
 
@@ -49,13 +49,16 @@ pub fn pca(points: Points, components: usize) -> Result<Pca, ProjectError> {
         return Err(ProjectError::Option("a projection needs at least one component".into()));
     }
     let (count, dimension) = (points.count(), points.dimension());
-    let centred = centre(points);
+    let centred = Centred::new(points);
     let gram = count < dimension;
     let mut square = Mat::<f64>::zeros(count.min(dimension), count.min(dimension));
-    let (lhs, rhs) = if gram { (centred.as_ref(), centred.transpose()) } else { (centred.transpose(), centred.as_ref()) };
-    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    // One thread, so that no sum depends on how many there are.
-    triangular::matmul(square.as_mut(), lower, Accum::Replace, lhs, full, rhs, full, 1.0, Par::Seq);
+    // The Gram matrix is of all points with all, the covariance a sum over blocks of them that stay in the cache.
+    centred.for_each_block(if gram { count } else { BLOCK }, |block| {
+        let (lhs, rhs) = if gram { (block, block.transpose()) } else { (block.transpose(), block) };
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        // One thread, so that no sum depends on how many there are.
+        triangular::matmul(square.as_mut(), lower, Accum::Add, lhs, full, rhs, full, 1.0, Par::Seq);
+    });
     let total: f64 = square.diagonal().column_vector().iter().sum();
     let (eigenvalues, eigenvectors) = decompose(&square)?;
 
@@ -67,7 +70,9 @@ pub fn pca(points: Points, components: usize) -> Result<Pca, ProjectError> {
     let leading = Mat::from_fn(square.nrows(), rank, |row, column| eigenvectors[(row, square.nrows() - 1 - column)]);
     let mut directions = if gram {
         let mut directions = Mat::<f64>::zeros(dimension, rank);
-        matmul(directions.as_mut(), Accum::Replace, centred.transpose(), leading.as_ref(), 1.0, Par::Seq);
+        centred.for_each_block(count, |all| {
+            matmul(directions.as_mut(), Accum::Replace, all.transpose(), leading.as_ref(), 1.0, Par::Seq);
+        });
         directions
     } else {
         leading
@@ -76,27 +81,53 @@ pub fn pca(points: Points, components: usize) -> Result<Pca, ProjectError> {
         let scale = sign_of_largest(direction.rb().iter()) / direction.norm_l2();
         direction.iter_mut().for_each(|entry| *entry *= scale);
     }
-    let mut coordinates = Mat::<f64>::zeros(count, rank);
-    matmul(coordinates.as_mut(), Accum::Replace, centred.as_ref(), directions.as_ref(), 1.0, Par::Seq);
+    let mut coordinates = Vec::with_capacity(count * components);
+    centred.for_each_block(BLOCK, |block| {
+        let mut places = Mat::<f64>::zeros(block.nrows(), rank);
+        matmul(places.as_mut(), Accum::Replace, block, directions.as_ref(), 1.0, Par::Seq);
+        coordinates.extend(row_major(block.nrows(), components, |row, column| if column < rank { places[(row, column)] } else { 0.0 }));
+    });
 
     let variances = (0..components).map(|component| if component < rank { eigenvalues[square.nrows() - 1 - component] } else { 0.0 });
     Ok(Pca {
-        coordinates: row_major(count, components, |row, column| if column < rank { coordinates[(row, column)] } else { 0.0 }),
+        coordinates,
         directions: row_major(components, dimension, |row, column| if row < rank { directions[(column, row)] } else { 0.0 }),
         explained_variance: variances.clone().map(|value| value / (count.max(2) - 1) as f64).collect(),
         explained_variance_ratio: variances.map(|value| if value > 0.0 { value / total } else { 0.0 }).collect(),
     })
 }
 
-/// The points minus their mean, `[count, dimension]`.
-fn centre(points: Points) -> Mat<f64> {
-    let (count, dimension) = (points.count(), points.dimension());
-    let mut mean = vec![0.0; dimension];
-    for row in points.rows() {
-        mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+/// Points at a time: with a few hundred numbers each they fit in the second-level cache.
+const BLOCK: usize = 256;
+
+/// Points about their mean, in f64, made block by block.
+struct Centred<'a> {
+    points: Points<'a>,
+    mean: Vec<f64>,
+}
+
+impl<'a> Centred<'a> {
+    fn new(points: Points<'a>) -> Self {
+        let mut mean = vec![0.0; points.dimension()];
+        for row in points.rows() {
+            mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+        mean.iter_mut().for_each(|sum| *sum /= points.count() as f64);
+        Self { points, mean }
     }
-    mean.iter_mut().for_each(|sum| *sum /= count as f64);
-    Mat::from_fn(count, dimension, |row, column| f64::from(points.values[row * dimension + column]) - mean[column])
+
+    /// Calls `work` on the points in order, at most `rows` of them at a time, `[rows, dimension]`.
+    fn for_each_block(&self, rows: usize, mut work: impl FnMut(MatRef<f64>)) {
+        let dimension = self.mean.len();
+        let mut block = Vec::with_capacity(rows.min(self.points.count()) * dimension);
+        for values in self.points.values.chunks(rows * dimension) {
+            block.clear();
+            for row in values.chunks_exact(dimension) {
+                block.extend(row.iter().zip(&self.mean).map(|(&value, mean)| f64::from(value) - mean));
+            }
+            work(MatRef::from_row_major_slice(&block, values.len() / dimension, dimension));
+        }
+    }
 }
 
 /// Eigenvalues, ascending, and eigenvectors of a symmetric matrix of which the lower half is filled in.

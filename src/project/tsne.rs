@@ -219,7 +219,7 @@ impl Descent {
 mod tests {
     use super::*;
 
-    pub(super) fn cloud(count: usize, dimension: usize) -> Vec<f32> {
+    fn cloud(count: usize, dimension: usize) -> Vec<f32> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
         // Three blobs, so that there is something to see.
         (0..count * dimension).map(|index| normal(&mut random) as f32 + 6.0 * ((index / dimension) % 3) as f32).collect()
@@ -251,17 +251,55 @@ mod tests {
     }
 
     #[test]
-    fn every_point_has_as_many_neighbours_as_the_perplexity_says() {
+    fn affinities_are_symmetric_and_sum_to_one() {
         let values = cloud(100, 4);
         let affinities = Affinities::new(Points::new(&values, 4).unwrap(), 12.0);
         let total: f64 = affinities.joint.iter().map(|&p| f64::from(p)).sum();
         assert!((total - 1.0).abs() < 1e-6, "{total}");
-        for row in 0..100 {
-            assert_eq!(affinities.joint[row * affinities.stride + row], 0.0);
-            for column in 0..100 {
-                assert_eq!(affinities.joint[row * affinities.stride + column], affinities.joint[column * affinities.stride + row]);
-            }
+        let at = |row: usize, column: usize| affinities.joint[row * affinities.stride + column];
+        assert!((0..100).all(|row| at(row, row) == 0.0 && (0..100).all(|column| at(row, column) == at(column, row))));
+    }
+
+    #[test]
+    fn blobs_are_told_apart() {
+        let values = cloud(90, 8);
+        let found = map(&values, 8, &TsneOptions::default());
+        // Every point's nearest is of its own blob: the blobs take turns in `cloud`.
+        for (index, place) in found.coordinates.iter().enumerate() {
+            let distance = |other: &[f32; 2]| (other[0] - place[0]).hypot(other[1] - place[1]);
+            let others = found.coordinates.iter().enumerate().filter(|&(other, _)| other != index);
+            let nearest = others.min_by(|one, other| distance(one.1).total_cmp(&distance(other.1))).unwrap().0;
+            assert_eq!(nearest % 3, index % 3);
         }
+        assert!(found.kl_divergence > 0.0 && found.kl_divergence < 1.0, "{}", found.kl_divergence);
+    }
+
+    #[test]
+    fn duplicates_and_a_single_dimension_have_their_map() {
+        let twins = [vec![1.0_f32; 8 * 3], cloud(8, 3)].concat();
+        assert!(map(&twins, 3, &TsneOptions::default()).coordinates.iter().flatten().all(|place| place.is_finite()));
+        let line = map(&cloud(30, 1), 1, &TsneOptions::default());
+        let spread = line.coordinates.iter().map(|place| place[1].abs()).fold(0.0, f32::max);
+        assert!(spread > 0.1, "a line must be able to leave the line");
+    }
+
+    #[test]
+    fn rubbish_and_cancelling_are_errors() {
+        let values = cloud(20, 2);
+        let points = Points::new(&values, 2).unwrap();
+        let go_on = &mut |_: Progress| ControlFlow::Continue(());
+        for perplexity in [0.5, f64::NAN, f64::INFINITY] {
+            assert!(matches!(tsne(points, &TsneOptions { perplexity, ..TsneOptions::default() }, go_on), Err(ProjectError::Option(_))));
+        }
+        assert!(matches!(tsne(points, &TsneOptions { iterations: 0, ..TsneOptions::default() }, go_on), Err(ProjectError::Option(_))));
+        let mut seen = Vec::new();
+        let cancelled = tsne(points, &TsneOptions::default(), &mut |progress| {
+            seen.push(progress.iteration);
+            if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((cancelled, seen), (Err(ProjectError::Cancelled), vec![50, 100, 150]));
+        let many = vec![0.0; MAXIMUM_TSNE_POINTS + 1];
+        assert!(matches!(tsne(Points::new(&many, 1).unwrap(), &TsneOptions::default(), go_on), Err(ProjectError::TooMany { .. })));
     }
 
     #[test]
@@ -282,7 +320,8 @@ mod tests {
             assert_eq!(found.coordinates.len(), count);
             assert!(found.coordinates.iter().flatten().all(|place| place.is_finite()), "{count}: {found:?}");
             assert!(found.perplexity <= 30.0_f64.min((count as f64 - 1.0).max(1.0)));
-            println!("{count}: perplexity {} KL {} {:?}", found.perplexity, found.kl_divergence, found.coordinates);
+            println!("{count}: perplexity {} KL {}", found.perplexity, found.kl_divergence);
+            assert!((0.0..0.5).contains(&found.kl_divergence), "{count}: {}", found.kl_divergence);
         }
     }
 }

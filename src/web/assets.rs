@@ -46,10 +46,16 @@ pub fn address(path: &str) -> String {
 }
 
 pub fn router() -> Router<AppState> {
-    Router::new().route("/assets/{version}/{*path}", get(asset)).route("/favicon.ico", get(|| async { asset(Path((String::new(), "mark.svg".into()))).await }))
+    Router::new()
+        .route("/assets/{version}/{*path}", get(asset))
+        .route("/favicon.ico", get(|| async { asset(Path((String::new(), "mark.svg".into()))).await }))
 }
 
 async fn asset(Path((version, path)): Path<(String, String)>) -> Result<Response, AppError> {
+    if path == "figure.css" {
+        let kept = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+        return Ok((kept, crate::figure::STYLESHEET).into_response());
+    }
     let file = match path.strip_prefix("fonts/") {
         Some(name) => font(name),
         None => Files::get(&path),

@@ -1,5 +1,6 @@
 //! The face of an error: problem details (RFC 9457) for programs, a page for people; and the headers of every answer.
 
+use askama::Template;
 use axum::{
     Json,
     body::{Body, to_bytes},
@@ -8,7 +9,6 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
-use askama::Template;
 
 use super::{AppState, shell::Shell};
 use crate::error::AppError;
@@ -133,7 +133,9 @@ async fn face(response: Response, shell: Option<Shell>) -> Response {
 async fn detail(status: StatusCode, body: Body) -> String {
     let said = to_bytes(body, 4096).await.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
     match status {
-        _ if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => "Something went wrong on the server; its log says what.".to_owned(),
+        _ if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
+            "Something went wrong on the server; its log says what.".to_owned()
+        }
         StatusCode::SERVICE_UNAVAILABLE => "This took too long and was given up. Ask for less, or try again.".to_owned(),
         StatusCode::NOT_FOUND => "There is nothing at this address. The API is described at /api.".to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => "This address does not take this method; the Allow header says which it takes.".to_owned(),

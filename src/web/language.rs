@@ -100,7 +100,10 @@ impl Language {
     pub fn digits(self, text: &str) -> String {
         match self {
             Self::English => text.to_owned(),
-            Self::Persian => text.chars().map(|letter| letter.to_digit(10).and_then(|digit| char::from_u32('۰' as u32 + digit)).unwrap_or(letter)).collect(),
+            Self::Persian => text
+                .chars()
+                .map(|letter| letter.to_digit(10).and_then(|digit| char::from_u32('۰' as u32 + digit)).unwrap_or(letter))
+                .collect(),
         }
     }
 
@@ -139,7 +142,11 @@ mod tests {
         let mut found = BTreeSet::new();
         for file in std::fs::read_dir(folder).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            for (name, _) in text.lines().filter(|line| line.starts_with(|letter: char| letter.is_ascii_lowercase())).filter_map(|line| line.split_once(" =")) {
+            for (name, _) in text
+                .lines()
+                .filter(|line| line.starts_with(|letter: char| letter.is_ascii_lowercase()))
+                .filter_map(|line| line.split_once(" ="))
+            {
                 assert!(found.insert(name.to_owned()), "{name} stands twice in {tag}");
             }
         }
@@ -158,7 +165,10 @@ mod tests {
                     folders.push(path);
                 } else {
                     let text = std::fs::read_to_string(path).unwrap();
-                    let fits = |part: &&str| part.contains('-') && part.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_{}".contains(letter));
+                    let fits = |part: &&str| {
+                        part.contains('-')
+                            && part.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_{}".contains(letter))
+                    };
                     found.extend(text.split('"').filter(fits).map(str::to_owned));
                 }
             }
@@ -178,10 +188,16 @@ mod tests {
             let end = rest.rsplit_once('}').map_or("", |(_, end)| end);
             !start.is_empty() && name.len() > start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
         };
-        let unsaid: Vec<&String> = english.iter().filter(|name| !names.contains(name) && !patterns.iter().any(|pattern| fits(pattern, name))).collect();
+        let unsaid: Vec<&String> =
+            english.iter().filter(|name| !names.contains(name) && !patterns.iter().any(|pattern| fits(pattern, name))).collect();
         assert!(unsaid.is_empty(), "never said: {unsaid:?}");
-        let pages: BTreeSet<&str> = english.iter().filter_map(|name| name.split('-').next()).filter(|page| ["nav", "error", "overview", "api"].contains(page)).collect();
-        let lacking: Vec<&&String> = names.iter().filter(|name| pages.contains(name.split('-').next().unwrap()) && !english.contains(**name)).collect();
+        let pages: BTreeSet<&str> = english
+            .iter()
+            .filter_map(|name| name.split('-').next())
+            .filter(|page| ["nav", "error", "overview", "api"].contains(page))
+            .collect();
+        let lacking: Vec<&&String> =
+            names.iter().filter(|name| pages.contains(name.split('-').next().unwrap()) && !english.contains(**name)).collect();
         assert!(lacking.is_empty(), "said, but without a text: {lacking:?}");
     }
 

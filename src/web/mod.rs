@@ -65,7 +65,11 @@ fn span(request: &axum::extract::Request) -> tracing::Span {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: tokio::net::TcpListener, state: AppState, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    state: AppState,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     const LAST_REQUESTS: Duration = Duration::from_secs(5);
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let service = router(state).into_make_service_with_connect_info::<SocketAddr>();

@@ -30,7 +30,11 @@ impl Monitor {
             let _ = HANDLE.set(handle);
         }
         metrics::describe_counter!("http_requests_total", "Requests answered, by method, route and status");
-        metrics::describe_histogram!("http_request_duration_seconds", metrics::Unit::Seconds, "Time to the response's head, by method and route");
+        metrics::describe_histogram!(
+            "http_request_duration_seconds",
+            metrics::Unit::Seconds,
+            "Time to the response's head, by method and route"
+        );
         Ok(Self(HANDLE.wait().clone()))
     }
 
@@ -48,7 +52,8 @@ pub async fn measure(path: MatchedPath, request: Request, next: Next) -> Respons
     let route = path.as_str().to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
-    metrics::histogram!("http_request_duration_seconds", "method" => method.clone(), "route" => route.clone()).record(start.elapsed().as_secs_f64());
+    metrics::histogram!("http_request_duration_seconds", "method" => method.clone(), "route" => route.clone())
+        .record(start.elapsed().as_secs_f64());
     metrics::counter!("http_requests_total", "method" => method, "route" => route, "status" => status).increment(1);
     response
 }

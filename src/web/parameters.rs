@@ -69,6 +69,8 @@ impl Parameters {
     pub fn number(&self, name: &str, default: usize, range: RangeInclusive<usize>) -> AppResult<usize> {
         let Some(text) = self.optional(name)? else { return Ok(default) };
         let number = text.trim().parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| AppError::invalid(name, format!("is {text:?}; expected a whole number from {} to {}.", range.start(), range.end())))
+        number.ok_or_else(|| {
+            AppError::invalid(name, format!("is {text:?}; expected a whole number from {} to {}.", range.start(), range.end()))
+        })
     }
 }

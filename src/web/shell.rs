@@ -1,13 +1,10 @@
 //! What surrounds every page: language, theme, navigation, breadcrumbs.
 
-use std::{borrow::Cow, collections::HashMap};
-
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Uri, request::Parts},
 };
 use axum_extra::extract::CookieJar;
-use fluent_templates::fluent_bundle::FluentValue;
 
 use super::{AppState, assets, language::Language};
 
@@ -81,7 +78,8 @@ impl FromRequestParts<AppState> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let path = parts.uri.path();
-        let section = PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
+        let section =
+            PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
         Ok(Self::new(state, &parts.uri, &parts.headers, section.unwrap_or_default()))
     }
 }
@@ -91,7 +89,9 @@ impl Shell {
     pub fn new(state: &AppState, uri: &Uri, headers: &HeaderMap, section: &'static str) -> Self {
         let cookies = CookieJar::from_headers(headers);
         let chosen = |name: &str| cookies.get(name).map(|cookie| cookie.value().to_owned());
-        let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).find(|(name, _)| name == "lang").map(|(_, value)| value.into_owned());
+        let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+            .find(|(name, _)| name == "lang")
+            .map(|(_, value)| value.into_owned());
         let language = asked.as_deref().and_then(Language::of_tag).or_else(|| chosen("language").as_deref().and_then(Language::of_tag));
         Self {
             language: language.unwrap_or_else(|| Language::of_headers(headers)),
@@ -120,17 +120,6 @@ impl Shell {
             400..500 => self.say("error-400"),
             _ => self.say("error-500"),
         }
-    }
-
-    /// The text of `key` with one argument.
-    pub fn say_one(&self, key: &str, name: &'static str, value: impl ToString) -> String {
-        let value = FluentValue::from(value.to_string());
-        self.language.say_with(key, &HashMap::from([(Cow::Borrowed(name), value)]))
-    }
-
-    /// A number for prose.
-    pub fn number(&self, value: &usize) -> String {
-        self.language.number(*value)
     }
 
     /// The address of an asset.

@@ -117,7 +117,8 @@ impl Library {
     /// # Errors
     /// [`AppError::NotFound`], naming the sets there are; [`AppError::Unavailable`] while it is prepared, or when it can't be used.
     pub fn get(&self, id: &str) -> AppResult<Arc<VectorSet>> {
-        self.answer(id, self.shared.lock().get(id))
+        let state = self.shared.lock().get(id).cloned(); // the lock is free again: an answer may list the sets
+        self.answer(id, state.as_ref())
     }
 
     /// The set called `id`, waiting while it is prepared.

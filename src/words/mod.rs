@@ -17,6 +17,7 @@ mod quantise;
 pub mod report;
 pub mod search;
 mod set;
+mod simd;
 mod spelling;
 
 pub use image::{Origin, Skipped};

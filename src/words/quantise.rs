@@ -7,6 +7,8 @@
 
 use rayon::prelude::*;
 
+use super::simd::vectorised;
+
 /// Rows that are interleaved with one another.
 pub const BLOCK_ROWS: usize = 16;
 
@@ -64,7 +66,10 @@ pub fn quantise(values: &[f32], norms: &[f32], dimension: usize, codes: &mut [u8
         .zip(bounds.par_chunks_mut(BLOCK_ROWS))
         .zip(norms.par_chunks(BLOCK_ROWS).zip(values.par_chunks(BLOCK_ROWS * dimension)))
         .for_each(|((codes, bounds), (norms, values))| {
-            pulp::Arch::new().dispatch(|| quantise_block(values, norms, dimension, codes, bounds));
+            vectorised(
+                #[inline(always)]
+                || quantise_block(values, norms, dimension, codes, bounds),
+            );
         });
 }
 

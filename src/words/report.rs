@@ -12,8 +12,9 @@ use serde::Deserialize;
 /// Never in a build whose tests passed: the file is part of the binary.
 #[must_use]
 pub fn report() -> &'static WordsReport {
-    static REPORT: LazyLock<WordsReport> =
-        LazyLock::new(|| serde_json::from_str(include_str!("../../data/report/words.json")).expect("data/report/words.json is well formed"));
+    static REPORT: LazyLock<WordsReport> = LazyLock::new(|| {
+        serde_json::from_str(include_str!("../../data/report/words.json")).expect("data/report/words.json is well formed")
+    });
     &REPORT
 }
 
@@ -160,7 +161,11 @@ mod tests {
     #[test]
     fn every_list_of_the_report_is_complete_and_best_first() {
         let report = report();
-        let lists = report.neighbors.iter().map(|nearest| &nearest.neighbors).chain(report.analogies.iter().flat_map(|analogy| [&analogy.first, &analogy.second]));
+        let lists = report
+            .neighbors
+            .iter()
+            .map(|nearest| &nearest.neighbors)
+            .chain(report.analogies.iter().flat_map(|analogy| [&analogy.first, &analogy.second]));
         let mut count = 0;
         for list in lists {
             count += 1;

@@ -66,7 +66,11 @@ impl Browser {
 
     /// Makes the window this wide, in CSS pixels, and the system's colours `light` or `dark`.
     pub async fn look(&self, width: u32, colours: &str) {
-        self.chromium("Emulation.setDeviceMetricsOverride", json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false})).await;
+        self.chromium(
+            "Emulation.setDeviceMetricsOverride",
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false}),
+        )
+        .await;
         self.chromium("Emulation.setEmulatedMedia", json!({"features": [{"name": "prefers-color-scheme", "value": colours}]})).await;
     }
 
@@ -84,7 +88,11 @@ impl Browser {
     pub async fn press(&self, key: &str, code: u32) {
         for kind in ["keyDown", "keyUp"] {
             let text = if key == "Enter" && kind == "keyDown" { "\r" } else { "" };
-            self.chromium("Input.dispatchKeyEvent", json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text})).await;
+            self.chromium(
+                "Input.dispatchKeyEvent",
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}),
+            )
+            .await;
         }
     }
 
@@ -132,7 +140,8 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
                 assert_eq!((&seen[1], &seen[2]), (&json!(language), &json!(direction)), "{at}");
                 let brightness: u32 = digits(seen[3].as_str().unwrap()).iter().sum();
                 assert_eq!(brightness > 3 * 128, colours == "light", "{at}: {}", seen[3]);
-                let said: Vec<String> = browser.console().await.into_iter().filter(|line| !(path == "/nothing" && line.contains("404"))).collect();
+                let said: Vec<String> =
+                    browser.console().await.into_iter().filter(|line| !(path == "/nothing" && line.contains("404"))).collect();
                 assert!(said.is_empty(), "{at}: {said:?}");
             }
         }

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod browser;
+mod browser_words;
 mod command_line;
 mod fetch;
 mod glove;
@@ -10,4 +11,5 @@ mod service;
 mod support;
 mod words_api;
 mod words_files;
+mod words_page;
 mod words_parity;

@@ -35,7 +35,9 @@ async fn metrics_count_requests_by_route_and_not_by_address() {
 #[tokio::test]
 async fn every_answer_has_the_security_headers_and_an_id() {
     let server = Server::start();
-    for path in ["/", "/api", "/health", "/api/v1/words", "/nothing", "/api/nothing", "/favicon.ico", "/%FF", "/api/v1/words/%FF/vectors?word=a"] {
+    for path in
+        ["/", "/api", "/health", "/api/v1/words", "/nothing", "/api/nothing", "/favicon.ico", "/%FF", "/api/v1/words/%FF/vectors?word=a"]
+    {
         let response = server.get(path).await;
         assert!(response.status().as_u16() < 500, "{path}: {}", response.status());
         let policy = response.headers()["content-security-policy"].to_str().unwrap();
@@ -72,7 +74,10 @@ async fn an_error_is_a_page_for_people_and_a_problem_for_programs() {
             assert_eq!(kind, "application/problem+json", "{path}");
             let problem: Value = serde_json::from_str(&body).unwrap();
             assert_eq!(problem["status"], status, "{path}");
-            assert!(["type", "title", "detail"].iter().all(|name| problem[name].as_str().is_some_and(|text| !text.is_empty())), "{problem}");
+            assert!(
+                ["type", "title", "detail"].iter().all(|name| problem[name].as_str().is_some_and(|text| !text.is_empty())),
+                "{problem}"
+            );
         }
     }
 }
@@ -119,8 +124,13 @@ async fn pages_have_all_their_texts_only_living_links_and_nothing_inline() {
     for path in ["/", "/api", "/?lang=fa", "/api?lang=fa"] {
         let page = server.page(path).await;
         assert!(!page.contains("Unknown localization"), "{path} lacks a text");
-        assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains("<script>") && !page.contains(" onclick="), "{path}");
-        links.extend(page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with('/')).map(str::to_owned));
+        assert!(
+            !page.contains("<style") && !page.contains(" style=") && !page.contains("<script>") && !page.contains(" onclick="),
+            "{path}"
+        );
+        links.extend(
+            page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with('/')).map(str::to_owned),
+        );
     }
     assert!(links.len() > 4, "{links:?}");
     for link in links {

@@ -20,7 +20,10 @@ async fn the_list_has_what_a_set_says_of_itself() {
     let list = server.json("/api/v1/words", 200).await;
     assert_eq!(list["next_cursor"], Value::Null);
     let set = list["items"].as_array().unwrap().iter().find(|set| set["id"] == SET).unwrap();
-    assert_eq!(*set, json!({"id": SET, "name": "A small set", "dimension": 5, "vocabulary": VOCABULARY, "source": "made for a test", "licence": "CC0"}));
+    assert_eq!(
+        *set,
+        json!({"id": SET, "name": "A small set", "dimension": 5, "vocabulary": VOCABULARY, "source": "made for a test", "licence": "CC0"})
+    );
 }
 
 #[tokio::test]
@@ -162,7 +165,14 @@ async fn a_bad_projection_is_refused_without_a_fault_of_ours() {
         let (status, problem) = project(&server, &body).await;
         assert_eq!((status, problem["field"].as_str()), (422, Some(field)), "{problem}");
     }
-    for body in [json!({}), json!({"words": "king"}), json!({"words": ["king"], "method": "umap"}), json!({"words": ["king"], "seed": -1}), json!({"words": ["king"], "sed": 1}), json!([1])] {
+    for body in [
+        json!({}),
+        json!({"words": "king"}),
+        json!({"words": ["king"], "method": "umap"}),
+        json!({"words": ["king"], "seed": -1}),
+        json!({"words": ["king"], "sed": 1}),
+        json!([1]),
+    ] {
         assert_eq!(project(&server, &body).await.0, 422, "{body}");
     }
     let path = "/api/v1/words/small/projection";

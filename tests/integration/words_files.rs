@@ -321,7 +321,7 @@ fn the_real_vectors_are_read_as_they_are_written() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_written_is_read_back(rows in proptest::collection::btree_map("[^ \t\r\n\u{feff}]{1,12}", proptest::collection::vec(-1e6_f32..1e6, 4), 1..40)) {

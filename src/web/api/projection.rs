@@ -26,7 +26,11 @@ use crate::{
 /// Places words on a plane, by PCA or t-SNE, from their unit vectors.
 #[utoipa::path(post, path = "/api/v1/words/{set}/projection", tag = "words", params(("set" = String, Path, example = "default")), request_body = ProjectionRequest,
     responses((status = 200, body = Projected), (status = 404, description = "No such set"), (status = 422, description = "No words, too many, or an option out of range")))]
-pub async fn projection(State(state): State<AppState>, Path(set): Path<String>, Json(request): Json<ProjectionRequest>) -> AppResult<Json<Projected>> {
+pub async fn projection(
+    State(state): State<AppState>,
+    Path(set): Path<String>,
+    Json(request): Json<ProjectionRequest>,
+) -> AppResult<Json<Projected>> {
     let set = state.library.get(&set)?;
     if request.words.is_empty() {
         return Err(AppError::invalid("words", "is empty; expected at least one word."));
@@ -109,13 +113,16 @@ fn project_words(set: &VectorSet, request: ProjectionRequest, wanted: &AtomicBoo
         (false, ProjectionMethod::Tsne) => {
             let options = TsneOptions { perplexity: request.perplexity, seed: request.seed, ..TsneOptions::default() };
             let points = Points::new(&values, set.dimension()).map_err(failed)?;
-            project::tsne(points, &options, &mut |_| if wanted.load(Ordering::Relaxed) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }).map_err(failed)?.coordinates
+            project::tsne(points, &options, &mut |_| {
+                if wanted.load(Ordering::Relaxed) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
+            .map_err(failed)?
+            .coordinates
         }
     };
     let points = found.iter().zip(plane).map(|(&index, [x, y])| ProjectedWord { word: set.word(index).to_owned(), x, y }).collect();
     Ok(Projected { method: request.method, points, missing })
 }
-
 
 /// Stops the computation when nobody waits for its answer any more: the reader left, or the time ran out.
 struct GivenUp(Arc<AtomicBool>);

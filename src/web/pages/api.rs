@@ -118,7 +118,8 @@ fn endpoint(document: &Value, path: &str, method: &str, operation: &Value) -> En
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     let responses = operation["responses"].as_object().into_iter().flatten();
     let good = &operation["responses"]["200"]["content"]["application/json"]["schema"];
-    let problems = responses.filter(|(status, _)| !status.starts_with('2')).map(|(status, response)| (status.clone(), text(&response["description"])));
+    let problems =
+        responses.filter(|(status, _)| !status.starts_with('2')).map(|(status, response)| (status.clone(), text(&response["description"])));
     Endpoint {
         method: method.to_uppercase(),
         path: path.to_owned(),
@@ -215,7 +216,8 @@ fn example(document: &Value, path: &str, method: &str, parameters: &[&Value], bo
     let examples = properties.into_iter().flatten().filter(|(_, field)| !field["example"].is_null());
     let body: serde_json::Map<String, Value> = examples.map(|(name, field)| (name.clone(), field["example"].clone())).collect();
     let data = if body.is_empty() { String::new() } else { format!(" --json '{}'", Value::Object(body)) };
-    format!("{command} 'http://127.0.0.1:8080{address}'{data}").replace("curl -X POST ", if data.is_empty() { "curl -X POST " } else { "curl " })
+    format!("{command} 'http://127.0.0.1:8080{address}'{data}")
+        .replace("curl -X POST ", if data.is_empty() { "curl -X POST " } else { "curl " })
 }
 
 fn plain(value: &Value) -> String {

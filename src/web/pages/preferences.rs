@@ -1,7 +1,10 @@
 //! `POST /preferences`: the language and colour switches, which need no script.
 
 use axum::{Form, Router, response::Redirect, routing::post};
-use axum_extra::extract::{CookieJar, cookie::{Cookie, SameSite}};
+use axum_extra::extract::{
+    CookieJar,
+    cookie::{Cookie, SameSite},
+};
 
 use crate::{
     error::{AppError, AppResult},

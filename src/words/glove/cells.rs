@@ -250,3 +250,32 @@ fn shuffle(pairs: &mut [Pair], seed: u64) {
         pairs.swap(last, random.random_range(0..=last));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shuffle_keeps_all_and_follows_its_seed() {
+        let pair = |row| Pair { row, column: 0, log_count: 0.0, weight: 1.0 };
+        let sorted: Vec<Pair> = (0..100).map(pair).collect();
+        let shuffled = |seed| {
+            let mut pairs = sorted.clone();
+            shuffle(&mut pairs, seed);
+            pairs
+        };
+        assert_ne!(shuffled(1), sorted);
+        assert_ne!(shuffled(1), shuffled(2));
+        assert_eq!(shuffled(1), shuffled(1));
+        let mut again = shuffled(1);
+        again.sort_by_key(|pair| pair.row);
+        assert_eq!(again, sorted);
+    }
+
+    #[test]
+    fn tiles_follow_each_other_there_and_back() {
+        let mut tiles: Vec<(usize, usize)> = (0..3).flat_map(|row| (0..2).map(move |column| (row, column))).collect();
+        tiles.sort_by_key(|&(row, column)| tile_order(row, column));
+        assert_eq!(tiles, [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]);
+    }
+}

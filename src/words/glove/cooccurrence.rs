@@ -176,3 +176,84 @@ impl Row {
         self.touched.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, io::Write as _, path::PathBuf};
+
+    use super::*;
+    use crate::words::glove::cells::{Arrangement, Cells};
+
+    const ARRANGEMENT: Arrangement = Arrangement { x_max: 10.0, alpha: 0.75, tile: 3, seed: 5 };
+
+    fn vocabulary(text: &str) -> Vocabulary {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let files: [PathBuf; 1] = [file.path().to_owned()];
+        Vocabulary::count(&files, 1, 1000, |_| true).unwrap().unwrap()
+    }
+
+    fn counted(text: &str, window: usize, memory: u64) -> (Vocabulary, Cells, bool) {
+        let mut vocabulary = vocabulary(text);
+        let mut builder = CellsBuilder::new(vocabulary.words.len(), memory);
+        assert!(count(&mut vocabulary, window, memory, &mut builder, |_| true).unwrap());
+        let spilled = builder.has_spilled();
+        (vocabulary, builder.finish(ARRANGEMENT, |_| true).unwrap().unwrap(), spilled)
+    }
+
+    fn all_pairs(cells: &Cells) -> Vec<super::super::cells::Pair> {
+        let places = (0..cells.blocks()).flat_map(|row| (0..cells.blocks()).map(move |column| (row, column)));
+        places.flat_map(|(row, column)| cells.cell(row, column, &mut Vec::new()).unwrap().to_vec()).collect()
+    }
+
+    /// By word and context.
+    fn matrix(vocabulary: &Vocabulary, cells: &Cells) -> BTreeMap<(String, String), f64> {
+        let blocks = cells.blocks();
+        let mut matrix = BTreeMap::new();
+        for row in 0..blocks {
+            for column in 0..blocks {
+                for pair in cells.cell(row, column, &mut Vec::new()).unwrap() {
+                    let word = |block: usize, place: u16| vocabulary.words[block + usize::from(place) * blocks].clone();
+                    let before = matrix.insert((word(row, pair.row), word(column, pair.column)), f64::from(pair.log_count).exp());
+                    assert!(before.is_none(), "a place appears twice");
+                }
+            }
+        }
+        matrix
+    }
+
+    #[test]
+    fn counts_are_those_counted_by_hand() {
+        // a b c a b, window 3: a-b at distances 1, 2, 1 and (a at 0, b at 4) out of reach.
+        let (vocabulary, cells, _) = counted("a b c\na b", 3, 1 << 20);
+        assert_eq!(vocabulary.words, ["a", "b", "c"]);
+        let expected = [
+            (("a", "a"), 2.0 / 3.0), // distance 3, once from each side
+            (("a", "b"), 2.5),
+            (("a", "c"), 0.5 + 1.0),
+            (("b", "b"), 2.0 / 3.0),
+            (("b", "c"), 1.0 + 0.5),
+        ];
+        let found = matrix(&vocabulary, &cells);
+        for ((a, b), count) in expected {
+            for (word, context) in [(a, b), (b, a)] {
+                let found = found[&(word.to_owned(), context.to_owned())];
+                assert!((found - count).abs() < 1e-6, "{word} {context}: {found} instead of {count}");
+            }
+        }
+        assert_eq!(found.len(), 8);
+    }
+
+    #[test]
+    fn pieces_and_spills_change_nothing() {
+        let text: String = (0_u64..60_000)
+            .map(|i| format!("w{} ", ["a", "b", "c", "dd", "e"][(i * i % 17 % 5) as usize].repeat((i * 31 % 23) as usize + 1)))
+            .collect();
+        let (_, whole, spilled) = counted(&text, 10, 1 << 30);
+        assert!(!spilled);
+        let (_, cut, spilled) = counted(&text, 10, 1 << 12);
+        assert!(spilled, "the test should have spilled");
+        assert!(whole.pairs() > 1000);
+        assert_eq!(all_pairs(&whole), all_pairs(&cut));
+    }
+}

@@ -7,8 +7,9 @@ pub(super) use crate::words::quantise::BLOCK_ROWS;
 /// A query as the first pass needs it: eight-bit codes and what its bound is made of.
 #[derive(Debug)]
 pub(super) struct Coarse {
-    /// Codes of the query, a group of dimensions at a time, as the rows' low and high nibbles want them.
-    groups: Vec<[[i8; PART_BYTES]; 2]>,
+    /// Codes of the query, four bytes of eight bits in one number: for each group of dimensions those that meet the rows' low nibbles,
+    /// and those that meet the high ones.
+    groups: Vec<[i32; 2]>,
     /// What all rows' dot products have too much because nibbles are stored [`ZERO_CODE`] too high.
     offset: i32,
     scale: f32,
@@ -27,11 +28,11 @@ impl Coarse {
             unit.iter().zip(&codes).map(|(&value, &code)| (f64::from(value) - f64::from(scale) * f64::from(code)).powi(2)).sum();
         let error = (square.sqrt() * (1.0 + 1e-6)) as f32 + f32::MIN_POSITIVE;
         let groups = codes.chunks(GROUP_DIMENSIONS).map(|group| {
-            let mut halves = [[0; PART_BYTES]; 2];
+            let mut parts = [[0; PART_BYTES]; 2];
             for (j, &code) in group.iter().enumerate() {
-                halves[j / PART_BYTES][j % PART_BYTES] = code;
+                parts[j / PART_BYTES][j % PART_BYTES] = code.to_ne_bytes()[0];
             }
-            halves
+            parts.map(i32::from_ne_bytes)
         });
         // Rounding of the exact score (16 lanes, then a tree), generously, and of the bound's own arithmetic.
         let rounding = (unit.len() as f32 / 16.0 + 16.0) * f32::EPSILON + 4e-6;
@@ -72,13 +73,12 @@ impl Kernel for Portable {
     fn dots<const QUERIES: usize>(self, block: &[u8], queries: [&Coarse; QUERIES]) -> [[i32; BLOCK_ROWS]; QUERIES] {
         let mut sums = [[0_i32; BLOCK_ROWS]; QUERIES];
         for (sums, query) in sums.iter_mut().zip(queries) {
-            for (line, [low, high]) in block.chunks_exact(LINE_BYTES).zip(&query.groups) {
+            for (line, parts) in block.chunks_exact(LINE_BYTES).zip(&query.groups) {
+                let [low, high] = parts.map(|part| part.to_ne_bytes().map(|byte| i16::from(byte.cast_signed())));
                 for (sum, part) in sums.iter_mut().zip(line.chunks_exact(PART_BYTES)) {
                     for j in 0..PART_BYTES {
-                        let products = i16::from(part[j] & 0xf)
-                            .wrapping_mul(i16::from(low[j]))
-                            .wrapping_add(i16::from(part[j] >> 4).wrapping_mul(i16::from(high[j])));
-                        *sum = sum.wrapping_add(i32::from(products));
+                        let products = (i16::from(part[j] & 0xf).wrapping_mul(low[j]), i16::from(part[j] >> 4).wrapping_mul(high[j]));
+                        *sum = sum.wrapping_add(i32::from(products.0.wrapping_add(products.1)));
                     }
                 }
             }
@@ -96,40 +96,38 @@ pub(super) struct Avx2(pub pulp::x86::V3);
 impl Kernel for Avx2 {
     #[inline(always)]
     fn dots<const QUERIES: usize>(self, block: &[u8], queries: [&Coarse; QUERIES]) -> [[i32; BLOCK_ROWS]; QUERIES] {
-        use pulp::{cast, i8x32, i16x16, i32x8, u8x32, u16x16};
+        use std::arch::x86_64::__m256i;
         const HALF: usize = LINE_BYTES / 2;
-        /// A group adds two pairs of at most 15 x 127 to each 16-bit sum twice over: four groups stay below 2^15.
+        /// A group adds two pairs of products of at most 15 x 127 to each 16-bit sum: four groups stay below 2^15.
         const GROUPS_BEFORE_OVERFLOW: usize = 4;
-        let simd = self.0;
-        let mask: u8x32 = simd.splat_u8x32(0xf);
-        let ones: i16x16 = simd.splat_i16x16(1);
-        let load = |half: &[u8]| -> u8x32 { bytemuck::pod_read_unaligned(half) };
-        let high_nibbles = |bytes: u8x32| -> u8x32 { simd.and_u8x32(cast(simd.shr_const_u16x16::<4>(cast::<u8x32, u16x16>(bytes))), mask) };
-        let multiply = |codes: u8x32, query: i8x32| simd.multiply_saturating_add_adjacent_i8x32(cast(codes), query);
-        let mut sums = [[simd.splat_i32x8(0); 2]; QUERIES];
+        let (avx, avx2) = (self.0.avx, self.0.avx2);
+        let (mask, ones, zero) = (avx._mm256_set1_epi8(0xf), avx._mm256_set1_epi16(1), avx._mm256_set1_epi32(0));
+        let mut sums = [[zero; 2]; QUERIES];
         let mut group = 0;
         for lines in block.chunks(LINE_BYTES * GROUPS_BEFORE_OVERFLOW) {
-            let mut short = [[simd.splat_i16x16(0); 2]; QUERIES];
+            let mut short = [[zero; 2]; QUERIES];
             for line in lines.chunks_exact(LINE_BYTES) {
-                for (half, bytes) in [load(&line[..HALF]), load(&line[HALF..])].into_iter().enumerate() {
-                    let (low, high) = (simd.and_u8x32(bytes, mask), high_nibbles(bytes));
+                for half in 0..2 {
+                    let bytes: __m256i = bytemuck::pod_read_unaligned(&line[half * HALF..(half + 1) * HALF]);
+                    let low = avx2._mm256_and_si256(bytes, mask);
+                    let high = avx2._mm256_and_si256(avx2._mm256_srli_epi16::<4>(bytes), mask);
                     for query in 0..QUERIES {
-                        let parts = queries[query].groups[group];
-                        let products_low = multiply(low, cast(simd.splat_i32x8(i32::from_ne_bytes(cast(parts[0])))));
-                        let products_high = multiply(high, cast(simd.splat_i32x8(i32::from_ne_bytes(cast(parts[1])))));
-                        short[query][half] =
-                            simd.wrapping_add_i16x16(short[query][half], simd.wrapping_add_i16x16(products_low, products_high));
+                        let [with_low, with_high] = queries[query].groups[group];
+                        let products_low = avx2._mm256_maddubs_epi16(low, avx._mm256_set1_epi32(with_low));
+                        let products_high = avx2._mm256_maddubs_epi16(high, avx._mm256_set1_epi32(with_high));
+                        let products = avx2._mm256_add_epi16(products_low, products_high);
+                        short[query][half] = avx2._mm256_add_epi16(short[query][half], products);
                     }
                 }
                 group += 1;
             }
             for query in 0..QUERIES {
                 for half in 0..2 {
-                    let wide: i32x8 = simd.multiply_wrapping_add_adjacent_i16x16(short[query][half], ones);
-                    sums[query][half] = simd.wrapping_add_i32x8(sums[query][half], wide);
+                    let wide = avx2._mm256_madd_epi16(short[query][half], ones);
+                    sums[query][half] = avx2._mm256_add_epi32(sums[query][half], wide);
                 }
             }
         }
-        sums.map(cast)
+        sums.map(bytemuck::cast)
     }
 }

@@ -7,7 +7,7 @@ use super::{
     approximate::Coarse,
     exact::{best_first, score, unit},
 };
-use crate::words::VectorSet;
+use crate::words::{VectorSet, simd::vectorised};
 
 /// A query made ready, with the best lower limit of its k-th score that any thread knows.
 #[derive(Debug)]
@@ -40,12 +40,17 @@ impl Prepared {
 
     /// Exact scores of some rows, on this thread.
     pub fn score(&self, set: &VectorSet, rows: &[Candidate], into: &mut Vec<Neighbor>) {
-        pulp::Arch::new().dispatch(|| {
-            into.extend(rows.iter().map(|row| {
-                let index = row.index as usize;
-                Neighbor { index, similarity: score(set, index, &self.unit) }
-            }));
-        });
+        into.reserve(rows.len());
+        // A plain loop: an iterator's own functions would be compiled without the instructions dispatched to.
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in rows {
+                    let index = row.index as usize;
+                    into.push(Neighbor { index, similarity: score(set, index, &self.unit) });
+                }
+            },
+        );
     }
 }
 

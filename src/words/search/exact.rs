@@ -17,14 +17,14 @@ pub fn brute_force(set: &VectorSet, query: &Query) -> Vec<Neighbor> {
 }
 
 /// Higher similarity first, then lower index.
-pub(super) fn best_first(a: &Neighbor, b: &Neighbor) -> Ordering {
+pub(in crate::words) fn best_first(a: &Neighbor, b: &Neighbor) -> Ordering {
     b.similarity.total_cmp(&a.similarity).then(a.index.cmp(&b.index))
 }
 
 /// Cosine similarity of row `index` and a unit vector; 0 for a zero row. The same to the last bit on every machine.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-pub(super) fn score(set: &VectorSet, index: usize, unit: &[f32]) -> f32 {
+pub(in crate::words) fn score(set: &VectorSet, index: usize, unit: &[f32]) -> f32 {
     let (row, norm) = (set.row(index), set.norm(index));
     let similarity = if ORDINARY_NORMS.contains(&norm) { dot(row, unit) / norm } else { extreme_score(row, unit) };
     // Adding zero turns -0 into 0, so that the two tie.
@@ -32,7 +32,7 @@ pub(super) fn score(set: &VectorSet, index: usize, unit: &[f32]) -> f32 {
 }
 
 /// `vector` scaled to length 1; zeros where it has no direction.
-pub(super) fn unit(vector: &[f32]) -> Vec<f32> {
+pub(in crate::words) fn unit(vector: &[f32]) -> Vec<f32> {
     let norm = norm(vector);
     vector.iter().map(|&value| if norm > 0.0 && norm.is_finite() { (f64::from(value) / norm) as f32 } else { 0.0 }).collect()
 }

@@ -23,13 +23,13 @@ mod exact;
 
 pub use batcher::Batcher;
 pub use exact::brute_force;
+pub(super) use exact::{best_first, score, unit};
 
 use rayon::prelude::*;
 
 use self::{
     approximate::{BLOCK_ROWS, Kernel, Portable},
     collect::{Collector, Prepared},
-    exact::best_first,
 };
 use super::{
     VectorSet,

@@ -59,7 +59,10 @@ pub fn compute(set: &VectorSet, state: &State) -> Distances {
 /// The report's distance of a pair, whichever way round it is asked.
 fn reported(words: &[String; 2]) -> Option<f32> {
     let is = |a: &str, b: &str| (words[0] == a && words[1] == b) || (words[0] == b && words[1] == a);
-    report().distances.iter().find_map(|pair| [&pair.near, &pair.far].into_iter().find(|other| is(&pair.word, &other.word)).map(|other| other.distance))
+    report()
+        .distances
+        .iter()
+        .find_map(|pair| [&pair.near, &pair.far].into_iter().find(|other| is(&pair.word, &other.word)).map(|other| other.distance))
 }
 
 fn read(set: &VectorSet, rows: &[Row]) -> Vec<Sentence> {

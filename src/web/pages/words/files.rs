@@ -33,7 +33,7 @@ pub fn file(library: &Library, voice: Voice, name: &str, parameters: Parameters)
 fn map(library: &Library, voice: Voice, parameters: &Parameters) -> AppResult<Figure> {
     let id = parameters.required("map")?;
     let state = State::new(parameters.0.clone());
-    let set = library.get(state.set())?;
+    let set = library.get(&super::page::set_of(library, &state))?;
     let (drawn, faults) = maps::compute_one(&set, &state, id);
     if let Some(fault) = faults.into_iter().next() {
         return Err(sheets::error(fault));

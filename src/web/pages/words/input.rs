@@ -179,7 +179,10 @@ mod tests {
 
     #[test]
     fn tuples_have_as_many_words_as_they_should() {
-        assert_eq!(tuples::<2>("john alex, john:iran, glass / foot", "key").unwrap(), [["john", "alex"], ["john", "iran"], ["glass", "foot"]]);
+        assert_eq!(
+            tuples::<2>("john alex, john:iran, glass / foot", "key").unwrap(),
+            [["john", "alex"], ["john", "iran"], ["glass", "foot"]]
+        );
         assert_eq!(tuples::<3>("king woman", "key"), Err(FaultKind::Form { key: "key", text: "king woman".into() }));
     }
 

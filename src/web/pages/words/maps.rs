@@ -169,10 +169,11 @@ fn place(set: &VectorSet, drawn: &mut Drawn) {
         }),
         Projection::Tsne(options) => project::tsne(points, &options, &mut |_| ControlFlow::Continue(())).map(|tsne| {
             drawn.reading.push(
-                Sentence::new("words-maps-kl")
-                    .measure("perplexity", tsne.perplexity, 1)
-                    .measure("seed", options.seed as f64, 0)
-                    .measure("kl", tsne.kl_divergence, 3),
+                Sentence::new("words-maps-kl").measure("perplexity", tsne.perplexity, 1).measure("seed", options.seed as f64, 0).measure(
+                    "kl",
+                    tsne.kl_divergence,
+                    3,
+                ),
             );
             tsne.coordinates
         }),
@@ -200,7 +201,16 @@ fn read(set: &VectorSet, drawn: &mut Drawn) {
                     .measure("space", space, 2)
                     .measure("map", map, 2)
                     .count("dimension", set.dimension())
-                    .text("verdict", if map > 0.8 { "parallel" } else if map > 0.4 { "leaning" } else { "scattered" }),
+                    .text(
+                        "verdict",
+                        if map > 0.8 {
+                            "parallel"
+                        } else if map > 0.4 {
+                            "leaning"
+                        } else {
+                            "scattered"
+                        },
+                    ),
             );
         }
     }
@@ -229,15 +239,24 @@ fn read_clusters(set: &VectorSet, points: &[Point]) -> Vec<Sentence> {
     let others = |point: &Point| points.iter().filter(move |other| other.index != point.index).collect::<Vec<_>>();
     let own = points
         .iter()
-        .filter(|point| others(point).into_iter().min_by(|a, b| squared(point, a).total_cmp(&squared(point, b))).is_some_and(|near| near.group == point.group))
+        .filter(|point| {
+            others(point)
+                .into_iter()
+                .min_by(|a, b| squared(point, a).total_cmp(&squared(point, b)))
+                .is_some_and(|near| near.group == point.group)
+        })
         .count();
     let share = own as f64 / points.len() as f64;
-    let mut reading = vec![
-        Sentence::new("words-maps-clusters")
-            .count("own", own)
-            .count("words", points.len())
-            .text("verdict", if share > 0.9 { "apart" } else if share > 0.6 { "mostly" } else { "mixed" }),
-    ];
+    let mut reading = vec![Sentence::new("words-maps-clusters").count("own", own).count("words", points.len()).text(
+        "verdict",
+        if share > 0.9 {
+            "apart"
+        } else if share > 0.6 {
+            "mostly"
+        } else {
+            "mixed"
+        },
+    )];
     let closest = points
         .iter()
         .enumerate()
@@ -255,7 +274,8 @@ fn read_calf(set: &VectorSet) -> Vec<Sentence> {
     let calf = &report().calf;
     let mut reading = Vec::new();
     let find = |word: &str| input::find(set, word);
-    let (Some(wanted), Some(cow), Some(young), Some(old)) = (find(&calf.wanted), find(&calf.cow), find(&calf.young), find(&calf.old)) else {
+    let (Some(wanted), Some(cow), Some(young), Some(old)) = (find(&calf.wanted), find(&calf.cow), find(&calf.young), find(&calf.old))
+    else {
         return reading;
     };
     // Far enough down the list that the wanted word's rank is known in any set that has it among its first thousand answers.

@@ -17,8 +17,6 @@ use crate::words::{
 pub struct Neighbors {
     /// One table per word, in the order asked.
     pub tables: Vec<Table>,
-    /// How many neighbours each has.
-    pub k: usize,
     /// What the tables say.
     pub reading: Vec<Sentence>,
     /// What was typed and can't be used.
@@ -55,8 +53,11 @@ pub fn compute(set: &VectorSet, state: &State) -> Neighbors {
             Err(kind) => keep("words", kind),
         }
     }
-    let queries: Vec<Query> =
-        asked.iter().filter_map(|(_, index, _)| *index).map(|index| Query { vector: set.row(index).to_vec(), exclude: vec![index], k }).collect();
+    let queries: Vec<Query> = asked
+        .iter()
+        .filter_map(|(_, index, _)| *index)
+        .map(|index| Query { vector: set.row(index).to_vec(), exclude: vec![index], k })
+        .collect();
     let mut answers = search::nearest(set, &queries).into_iter();
     let tables: Vec<Table> = asked
         .into_iter()
@@ -68,7 +69,7 @@ pub fn compute(set: &VectorSet, state: &State) -> Neighbors {
             },
         })
         .collect();
-    Neighbors { reading: read(&tables), tables, k, faults }
+    Neighbors { reading: read(&tables), tables, faults }
 }
 
 fn read(tables: &[Table]) -> Vec<Sentence> {
@@ -80,11 +81,11 @@ fn read(tables: &[Table]) -> Vec<Sentence> {
     let mut reading = Vec::new();
     if let Some((table, first)) = best {
         reading.push(
-            Sentence::new("words-neighbors-reading")
-                .count("known", known)
-                .text("word", &table.word)
-                .text("nearest", &first.word)
-                .measure("similarity", first.similarity, 2),
+            Sentence::new("words-neighbors-reading").count("known", known).text("word", &table.word).text("nearest", &first.word).measure(
+                "similarity",
+                first.similarity,
+                2,
+            ),
         );
     } else if !tables.is_empty() {
         reading.push(Sentence::new("words-none-in-set"));

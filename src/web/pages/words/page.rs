@@ -12,7 +12,7 @@ use super::{
     voice::{Voice, fixed},
 };
 use crate::{
-    error::AppResult,
+    error::{AppError, AppResult},
     web::shell::Shell,
     words::{DEFAULT, Library, SetInfo, analogy::Method, report::report},
 };
@@ -46,10 +46,11 @@ impl Page {
     /// # Errors
     /// When there is no such set.
     pub fn new(library: &Library, shell: &Shell, state: State, only: Option<Section>) -> AppResult<Self> {
-        library.get(state.set())?; // says which sets there are, where this is none
         let sets = library.list();
-        let set = sets.iter().find(|set| set.id == state.set()).or_else(|| sets.first()).cloned();
-        let set = set.ok_or_else(|| crate::error::AppError::not_found("There is no set of vectors."))?;
+        let id = set_of(library, &state);
+        library.get(&id)?; // says which sets there are, where this is none
+        let set = sets.iter().find(|set| set.id == id).cloned();
+        let set = set.ok_or_else(|| AppError::Unavailable(format!("The set {id:?} is being prepared.")))?;
         Ok(Self { voice: Voice(shell.language), state, sets, set, only, faults: Vec::new() })
     }
 
@@ -81,11 +82,6 @@ impl Page {
     /// Forms lead to the whole page, or to the section that is shown alone.
     pub fn action(&self) -> String {
         self.only.map_or_else(|| "/words".to_owned(), |section| format!("/words/{}", section.id()))
-    }
-
-    /// True when a section stands on this page.
-    pub fn shows(&self, section: &Section) -> bool {
-        self.only.is_none_or(|only| only == *section)
     }
 
     /// Its place on the page.
@@ -131,7 +127,9 @@ impl Page {
     pub fn faces_of(&self, section: &Section) -> Vec<(&'static str, String)> {
         let section = *section;
         let query = self.state.query_of(section);
-        [("CSV", "csv"), ("JSON", "json")].map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id()))).into()
+        [("CSV", "csv"), ("JSON", "json")]
+            .map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id())))
+            .into()
     }
 
     /// The neighbours of `word`, in this set.
@@ -158,7 +156,9 @@ impl Page {
             FaultKind::Form { key, text } => Sentence::new(*key).text("text", text),
             FaultKind::Empty => Sentence::new("words-error-empty"),
             FaultKind::Many { limit, count } => Sentence::new("words-error-many").count("limit", *limit).count("count", *count),
-            FaultKind::Long { count } => Sentence::new("words-error-long").count("limit", super::input::LIMIT_CHARACTERS).count("count", *count),
+            FaultKind::Long { count } => {
+                Sentence::new("words-error-long").count("limit", super::input::LIMIT_CHARACTERS).count("count", *count)
+            }
             FaultKind::Line { key, line, word } => Sentence::new(*key).count("line", *line).text("word", word),
         };
         let links = match &fault.kind {
@@ -262,10 +262,23 @@ impl Page {
 
     /// One set of the chooser.
     pub fn option_text(&self, set: &SetInfo) -> String {
-        let sentence = Sentence::new("words-set-option").text("name", &set.name).number("vocabulary", set.vocabulary).number("dimension", set.dimension);
+        let sentence = Sentence::new("words-set-option")
+            .text("name", &set.name)
+            .number("vocabulary", set.vocabulary)
+            .number("dimension", set.dimension);
         // An option holds text alone, where isolation marks may show.
         self.sentence(&sentence).replace(['\u{2068}', '\u{2069}'], "")
     }
+}
+
+/// The set asked for; unasked, the embedded one, or the first there is.
+pub fn set_of(library: &Library, state: &State) -> String {
+    if let Some(id) = state.given("set") {
+        return id.to_owned();
+    }
+    let sets = library.list();
+    let embedded = sets.iter().find(|set| set.id == DEFAULT).or_else(|| sets.first());
+    embedded.map_or_else(|| DEFAULT.to_owned(), |set| set.id.clone())
 }
 
 fn replace_word(text: &str, word: &str, near: &str) -> String {

@@ -15,15 +15,11 @@ pub enum Section {
     Odd,
     /// Groups of words in two dimensions.
     Maps,
-    /// WEAT and the she-he axis.
-    Bias,
-    /// Analogy questions by section.
-    Accuracy,
 }
 
 impl Section {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [Self::Neighbors, Self::Distances, Self::Analogies, Self::Odd, Self::Maps, Self::Bias, Self::Accuracy];
+    pub const ALL: [Self; 5] = [Self::Neighbors, Self::Distances, Self::Analogies, Self::Odd, Self::Maps];
 
     /// Its name in addresses, anchors and the keys of its texts.
     pub fn id(self) -> &'static str {
@@ -33,8 +29,6 @@ impl Section {
             Self::Analogies => "analogies",
             Self::Odd => "odd",
             Self::Maps => "maps",
-            Self::Bias => "bias",
-            Self::Accuracy => "accuracy",
         }
     }
 
@@ -51,8 +45,6 @@ impl Section {
             Self::Analogies => &["triples", "answers", "combine"],
             Self::Odd => &["odd"],
             Self::Maps => &["method", "perplexity", "seed", "groups", "map"],
-            Self::Bias => &["targets_x", "targets_y", "attributes_a", "attributes_b", "occupations"],
-            Self::Accuracy => &["evaluate"],
         }
     }
 }
@@ -61,18 +53,6 @@ impl Section {
 pub const DEFAULT_K: usize = 10;
 /// The words whose odd one out is asked first.
 const DEFAULT_ODD: &str = "father, mother, sister, horse, brother";
-/// Male and female terms: Caliskan et al. 2017, WEAT 7; career and family: WEAT 6.
-const DEFAULT_LISTS: [(&str, &str); 5] = [
-    ("targets_x", "executive, management, professional, corporation, salary, office, business, career"),
-    ("targets_y", "home, parents, children, family, cousins, marriage, wedding, relatives"),
-    ("attributes_a", "male, man, boy, brother, he, him, his, son"),
-    ("attributes_b", "female, woman, girl, sister, she, her, hers, daughter"),
-    (
-        "occupations",
-        "nurse, housekeeper, homemaker, governess, dancer, teacher, servant, singer, secretary, librarian, hairdresser, cook, artist, writer, \
-         poet, scientist, doctor, physician, surgeon, farmer, lawyer, judge, clerk, engineer, carpenter, philosopher, soldier, captain, priest",
-    ),
-];
 
 /// What a field holds when the address says nothing of it.
 pub fn default_text(field: &str) -> String {
@@ -92,7 +72,7 @@ pub fn default_text(field: &str) -> String {
         "method" => "pca".to_owned(),
         "perplexity" => "5".to_owned(),
         "seed" => "0".to_owned(),
-        _ => DEFAULT_LISTS.iter().find(|(name, _)| *name == field).map_or_else(String::new, |(_, text)| (*text).to_owned()),
+        _ => String::new(),
     }
 }
 
@@ -113,7 +93,7 @@ impl State {
                 given.push((name, value));
             }
         }
-        given.retain(|(name, value)| !(value.trim().is_empty() && matches!(name.as_str(), "set" | "groups" | "evaluate" | "map")));
+        given.retain(|(name, value)| !(value.trim().is_empty() && matches!(name.as_str(), "set" | "groups" | "map")));
         Self { given }
     }
 
@@ -137,19 +117,23 @@ impl State {
         section.fields().iter().any(|field| self.given(field).is_some())
     }
 
-    /// The id of the set asked for.
-    pub fn set(&self) -> &str {
-        self.given("set").unwrap_or("default")
-    }
-
     /// The parameters of all other sections, for the hidden fields of `section`'s form.
     pub fn others(&self, section: &Section) -> Vec<(&str, &str)> {
-        self.given.iter().filter(|(name, _)| !section.fields().contains(&name.as_str())).map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        self.given
+            .iter()
+            .filter(|(name, _)| !section.fields().contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 
     /// The parameters of `section` and the set, as a query string that begins with `?`, or nothing.
     pub fn query_of(&self, section: Section) -> String {
-        query_string(self.given.iter().filter(|(name, _)| name == "set" || section.fields().contains(&name.as_str())).map(|(name, value)| (name.as_str(), value.as_str())))
+        query_string(
+            self.given
+                .iter()
+                .filter(|(name, _)| name == "set" || section.fields().contains(&name.as_str()))
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        )
     }
 
     /// All parameters as a query string.
@@ -172,7 +156,9 @@ impl State {
 }
 
 fn query_string<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%20", "+").replace("%5F", "_");
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%20", "+").replace("%5F", "_")
+    };
     let joined: Vec<String> = pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     if joined.is_empty() { String::new() } else { format!("?{}", joined.join("&")) }
 }
@@ -209,7 +195,7 @@ mod tests {
         for section in Section::ALL {
             assert_eq!(Section::named(section.id()), Some(section));
             for field in section.fields() {
-                assert!(!default_text(field).is_empty() || matches!(*field, "groups" | "evaluate" | "map"), "{field}");
+                assert!(!default_text(field).is_empty() || matches!(*field, "groups" | "map"), "{field}");
             }
         }
     }

@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    analogies, comparison::Comparison, distances, input::{Fault, FaultKind}, maps, neighbors, odd,
+    analogies,
+    comparison::Comparison,
+    distances,
+    input::{Fault, FaultKind},
+    maps, neighbors, odd,
     query::{Section, State},
 };
 use crate::{
@@ -26,7 +30,7 @@ pub struct Sheet {
 /// When there is no such section or set, or a parameter can't be used: a file has no place to show a fault beside its field.
 pub fn sheet(library: &Library, id: &str, parameters: Vec<(String, String)>) -> AppResult<Sheet> {
     let state = State::new(parameters);
-    let set = library.get(state.set())?;
+    let set = library.get(&super::page::set_of(library, &state))?;
     let section = if id == "map" { Some(Section::Maps) } else { Section::named(id) };
     let section = section.ok_or_else(|| AppError::not_found(format!("There is no figure words-{id}.")))?;
     let (sheet, faults) = compute(&set, &state, section);
@@ -72,7 +76,11 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
         }
         Section::Distances => {
             let found = distances::compute(set, state);
-            let rows = found.rows.iter().map(|row| vec![json!(row.words[0]), json!(row.words[1]), json!(row.distance), short(row.report)]).collect();
+            let rows = found
+                .rows
+                .iter()
+                .map(|row| vec![json!(row.words[0]), json!(row.words[1]), json!(row.distance), short(row.report)])
+                .collect();
             (Sheet { columns: vec!["first", "second", "distance", "report"], rows }, found.faults)
         }
         Section::Analogies => {
@@ -88,7 +96,12 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
         Section::Odd => {
             let found = odd::compute(set, state);
             let lists = [("words", &found.words), ("centroid", &found.centroid)];
-            let rows = lists.into_iter().flat_map(|(list, words)| words.iter().enumerate().map(move |(place, word)| vec![json!(list), json!(place + 1), json!(word.word), json!(word.similarity)]));
+            let rows = lists.into_iter().flat_map(|(list, words)| {
+                words
+                    .iter()
+                    .enumerate()
+                    .map(move |(place, word)| vec![json!(list), json!(place + 1), json!(word.word), json!(word.similarity)])
+            });
             (Sheet { columns: vec!["list", "rank", "word", "similarity"], rows: rows.collect() }, found.faults)
         }
         Section::Maps => {
@@ -103,11 +116,12 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
                 }
             };
             let rows = drawn.iter().flat_map(|drawn| {
-                drawn.points.iter().map(|point| vec![json!(drawn.map.id), json!(drawn.map.groups[point.group].id), json!(point.word), json!(point.x), json!(point.y)])
+                drawn.points.iter().map(|point| {
+                    vec![json!(drawn.map.id), json!(drawn.map.groups[point.group].id), json!(point.word), json!(point.x), json!(point.y)]
+                })
             });
             (Sheet { columns: vec!["map", "group", "word", "x", "y"], rows: rows.collect() }, faults)
         }
-        Section::Bias | Section::Accuracy => (Sheet { columns: Vec::new(), rows: Vec::new() }, Vec::new()),
     }
 }
 
@@ -131,7 +145,9 @@ fn short(value: Option<f32>) -> Value {
 /// A fault as an answer to a program.
 pub fn error(fault: Fault) -> AppError {
     let reason = match fault.kind {
-        FaultKind::Unknown { word, suggestions } => return AppError::NotFound { what: format!("{word:?} is not in this set."), suggestions },
+        FaultKind::Unknown { word, suggestions } => {
+            return AppError::NotFound { what: format!("{word:?} is not in this set."), suggestions };
+        }
         FaultKind::Number { limit, .. } => format!("expected a number of at most {limit}."),
         FaultKind::Choice { choices } => format!("expected one of {choices}."),
         FaultKind::Form { text, .. } => format!("{text:?} has not as many words as it should."),

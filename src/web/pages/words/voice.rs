@@ -27,7 +27,8 @@ impl Voice {
             Argument::Measure(value, decimals) => FluentValue::from(fixed(*value, *decimals)),
             Argument::Share(share) => FluentValue::from(format!("{:.1}%", 100.0 * share)),
         };
-        let arguments: HashMap<Cow<'static, str>, FluentValue> = sentence.arguments.iter().map(|(name, given)| (Cow::Borrowed(*name), value(given))).collect();
+        let arguments: HashMap<Cow<'static, str>, FluentValue> =
+            sentence.arguments.iter().map(|(name, given)| (Cow::Borrowed(*name), value(given))).collect();
         self.numbers(self.0.say_with(&sentence.key, &arguments))
     }
 
@@ -107,7 +108,11 @@ mod tests {
     #[test]
     fn every_sentence_of_the_page_exists_in_both_languages() {
         let keys = |text: &str| -> Vec<String> {
-            text.lines().filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned()).filter(|key| key.starts_with("words-")).collect()
+            text.lines()
+                .filter_map(|line| line.split_once(" ="))
+                .map(|(key, _)| key.to_owned())
+                .filter(|key| key.starts_with("words-"))
+                .collect()
         };
         let english = keys(include_str!("../../../../locales/en/words.ftl"));
         assert!(english.len() > 100);
