@@ -185,15 +185,20 @@ async fn analogy(State(state): State<AppState>, Path(set): Path<String>, paramet
     let k = question.k()?;
     let method = match question.parameters.optional("method")? {
         None | Some("add") => Method::Add,
-        // Until the search does 3CosMul, an answer by addition under that name would be a wrong one.
-        Some("mul") => return Err(AppError::Unavailable("method=mul (3CosMul) is not computed yet; method=add is.".to_owned())),
+        Some("mul") => Method::Mul,
         Some(other) => return Err(AppError::invalid("method", format!("is {other:?}; expected add or mul."))),
     };
     let [positive, negative] = question.look_up(&state, ["positive", "negative"]).await?;
     if positive.is_empty() {
         return Err(AppError::invalid("positive", "is missing; expected at least one ?positive=word."));
     }
-    let found = state.searches.nearest(Arc::clone(&question.set), analogy::combine(&question.set, &positive, &negative, k)).await?;
+    let found = match method {
+        Method::Add => state.searches.nearest(Arc::clone(&question.set), analogy::combine(&question.set, &positive, &negative, k)).await?,
+        Method::Mul => {
+            let (set, positive, negative) = (Arc::clone(&question.set), positive.clone(), negative.clone());
+            state.compute(move |_| Ok(analogy::solve(&set, &positive, &negative, k, Method::Mul))).await?
+        }
+    };
     let neighbors = answers(&question.set, &found);
     Ok(Json(Analogy { positive: question.names(&positive), negative: question.names(&negative), method, k, neighbors }))
 }
