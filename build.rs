@@ -57,7 +57,7 @@ fn link_libtorch() -> Result<(), String> {
     Ok(())
 }
 
-/// From the headers, which every distribution of libtorch has (a pip-installed PyTorch lacks `build-version`).
+/// From the headers, which every distribution of libtorch has (a pip-installed `PyTorch` lacks `build-version`).
 fn version_of(folder: &Path) -> Result<String, String> {
     let header = folder.join("include/torch/headeronly/version.h");
     println!("cargo:rerun-if-changed={}", header.display());

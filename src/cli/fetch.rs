@@ -19,7 +19,7 @@ use crate::{
 pub struct FetchArguments {
     /// What to fetch
     what: Fetchable,
-    /// Which of GloVe's dimensions to keep: 50, 100, 200 or 300
+    /// Which of `GloVe`'s dimensions to keep: 50, 100, 200 or 300
     #[arg(long, value_name = "D", default_value_t = 200)]
     dimension: usize,
     /// Fetch from this address instead of the publisher's
@@ -32,7 +32,7 @@ pub struct FetchArguments {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Fetchable {
-    /// GloVe vectors of 400,000 words, trained on 6 billion tokens (862 MB to fetch)
+    /// `GloVe` vectors of 400,000 words, trained on 6 billion tokens (862 MB to fetch)
     #[value(name = "glove-6b")]
     Glove6b,
 }

@@ -47,7 +47,7 @@ struct GloveArguments {
     /// Decides every random choice; one seed gives the same vectors to the last bit, whatever the number of threads
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where the vectors go, in GloVe's text format; a name that ends in .tbc gives the compact form, 8 bits to a value
+    /// Where the vectors go, in `GloVe`'s text format; a name that ends in .tbc gives the compact form, 8 bits to a value
     #[arg(long, value_name = "FILE", required_unless_present = "id")]
     output: Option<PathBuf>,
     /// Add the vectors to the sets that the dashboard shows, under this id

@@ -13,7 +13,7 @@ pub struct Download {
     pub sha256: String,
 }
 
-/// GloVe 6B: 400,000 words in 50, 100, 200 and 300 dimensions, one zip archive.
+/// `GloVe` 6B: 400,000 words in 50, 100, 200 and 300 dimensions, one zip archive.
 #[must_use]
 pub fn glove_6b() -> Download {
     Download {

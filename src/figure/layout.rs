@@ -142,7 +142,7 @@ pub(super) fn legend(scene: &mut Scene, width: Width, entries: &[(Sample, &str)]
             Sample::Line(series) => stroke(scene, &[(x, middle), (x + 26.0, middle)], 2.0, series, Role::Series(series)),
             Sample::Arrow(dash) => arrow(scene, (x, middle), (x + 26.0, middle), dash, None),
             Sample::Reference => {
-                scene.marks.push(Mark::Rectangle { at: (x + 4.0, middle - 7.0), width: 2.0, height: 14.0, role: Role::Ink, tooltip: None })
+                scene.marks.push(Mark::Rectangle { at: (x + 4.0, middle - 7.0), width: 2.0, height: 14.0, role: Role::Ink, tooltip: None });
             }
         }
         scene.text((x + room, middle + size * 0.35), Anchor::Start, size, Role::Soft, name);

@@ -106,9 +106,9 @@ fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
             break;
         }
         if excess > 0.0 {
-            low = log_precision
+            low = log_precision;
         } else {
-            high = log_precision
+            high = log_precision;
         }
         let slope = precision * precision * (square - mean * mean); // of minus the entropy
         let newton = log_precision + excess / slope;

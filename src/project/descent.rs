@@ -41,7 +41,7 @@ impl Plane {
     /// Source: van der Maaten 2014, eq. 8: 4 (attraction - repulsion / Z). Every row is summed by itself in a fixed order, so that
     /// the number of threads shows in no bit.
     pub fn gradient(&self, affinities: &Affinities, exaggeration: f32, gradient: &mut [[f32; 2]]) {
-        let forces = self.per_row(affinities, |others, own, probabilities| others.force_on(own, probabilities));
+        let forces = self.per_row(affinities, Plane::force_on);
         let normaliser: f64 = forces.iter().map(|force| force.similarity).sum();
         let scale = if normaliser > 0.0 { (1.0 / normaliser) as f32 } else { 0.0 };
         for (slope, force) in gradient.iter_mut().zip(&forces) {
@@ -56,7 +56,7 @@ impl Plane {
         if affinities.count < 2 {
             return 0.0;
         }
-        let sums = self.per_row(affinities, |others, own, probabilities| others.log_similarity_to(own, probabilities));
+        let sums = self.per_row(affinities, Plane::log_similarity_to);
         let (logs, normaliser) = sums.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
         (affinities.negative_entropy + logs + normaliser.ln()).max(0.0)
     }

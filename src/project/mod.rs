@@ -50,6 +50,7 @@ impl<'a> Points<'a> {
     }
 
     /// The points one after the other, each of [`Self::dimension`] numbers.
+    #[must_use]
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [f32]> {
         self.values.chunks_exact(self.dimension)
     }

@@ -73,10 +73,10 @@ fn multiply(set: &VectorSet, positive: &[usize], negative: &[usize], k: usize) -
                     let index = chunk * ROWS_PER_TASK + offset;
                     let (mut numerator, mut denominator) = (1.0_f32, 1.0_f32);
                     for unit in &positive_units {
-                        numerator *= (1.0 + score(set, index, unit)) / 2.0;
+                        numerator *= f32::midpoint(1.0, score(set, index, unit));
                     }
                     for unit in &negative_units {
-                        denominator *= (1.0 + score(set, index, unit)) / 2.0;
+                        denominator *= f32::midpoint(1.0, score(set, index, unit));
                     }
                     *result = numerator / (denominator + EPSILON);
                 }

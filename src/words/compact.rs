@@ -14,7 +14,7 @@ use super::{SetInfo, VectorSet};
 /// Words longer than 255 bytes are left out.
 #[must_use]
 pub fn write(set: &VectorSet, info: &SetInfo, limit: usize) -> Vec<u8> {
-    let rows: Vec<usize> = (0..set.len()).filter(|&index| set.word(index).len() <= usize::from(u8::MAX)).take(limit).collect();
+    let rows: Vec<usize> = (0..set.len()).filter(|&index| u8::try_from(set.word(index).len()).is_ok()).take(limit).collect();
     let info = SetInfo { dimension: set.dimension(), vocabulary: rows.len(), ..info.clone() };
     let description = serde_json::to_vec(&info).unwrap_or_default();
     let mut out = MAGIC.to_vec();

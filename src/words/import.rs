@@ -190,7 +190,7 @@ pub(super) const TEMPORARY_PREFIX: &str = ".unfinished-";
 /// What names of vector files end in, most outward last.
 const EXTENSIONS: [&str; 6] = ["txt", "vec", "bin", "gz", "zip", "text"];
 
-/// What the publisher of GloVe's vectors says of them.
+/// What the publisher of `GloVe`'s vectors says of them.
 pub const GLOVE_SOURCE: &str =
     "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
 /// Its licence.

@@ -78,10 +78,10 @@ impl Library {
     pub fn open(settings: &Settings) -> AppResult<Self> {
         let folder = settings.data_dir.join("words");
         let writable = fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder)).is_ok();
-        if !writable {
-            tracing::warn!(folder = %folder.display(), "the data folder can't be written: vectors are read anew at each start");
-        } else {
+        if writable {
             remove_unfinished(&folder);
+        } else {
+            tracing::warn!(folder = %folder.display(), "the data folder can't be written: vectors are read anew at each start");
         }
         let jobs = jobs(&folder, settings.datasets.as_deref());
         let shared = Arc::new(Shared::default());

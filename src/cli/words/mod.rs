@@ -14,7 +14,7 @@ pub struct WordsArguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum WordsCommand {
-    /// Add a set of vectors: GloVe text, word2vec text or binary, fastText .vec; plain, .gz or .zip
+    /// Add a set of vectors: `GloVe` text, word2vec text or binary, fastText .vec; plain, .gz or .zip
     Import(sets::ImportArguments),
     /// List the sets there are
     List(sets::ListArguments),

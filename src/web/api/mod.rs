@@ -1,4 +1,4 @@
-//! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the OpenAPI document.
+//! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the `OpenAPI` document.
 
 mod projection;
 mod service;

@@ -41,7 +41,7 @@ pub async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.monitor.render())
 }
 
-/// This document: every route, its parameters and answers, as OpenAPI 3.1.
+/// This document: every route, its parameters and answers, as `OpenAPI` 3.1.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "service", responses((status = 200, body = serde_json::Value)))]
 pub async fn openapi(Extension(document): Extension<Arc<utoipa::openapi::OpenApi>>) -> Json<utoipa::openapi::OpenApi> {
     Json((*document).clone())

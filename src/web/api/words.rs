@@ -78,12 +78,11 @@ impl Question {
         let mut found = [const { Vec::new() }; N];
         for (indices, name) in found.iter_mut().zip(names) {
             for word in self.parameters.many(name, MOST_WORDS)? {
-                let index = match self.set.index_of(word) {
-                    Some(index) => index,
-                    None => {
-                        let (set, word) = (Arc::clone(&self.set), word.to_owned());
-                        state.compute(move |_| set.index_of(&word.to_lowercase()).map_or_else(|| set.find(&word), Ok)).await?
-                    }
+                let index = if let Some(index) = self.set.index_of(word) {
+                    index
+                } else {
+                    let (set, word) = (Arc::clone(&self.set), word.to_owned());
+                    state.compute(move |_| set.index_of(&word.to_lowercase()).map_or_else(|| set.find(&word), Ok)).await?
                 };
                 indices.push(index);
             }

@@ -1,4 +1,4 @@
-//! `/api`: the OpenAPI document, for people. Works offline.
+//! `/api`: the `OpenAPI` document, for people. Works offline.
 
 use std::sync::Arc;
 

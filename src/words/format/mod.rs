@@ -1,4 +1,4 @@
-//! Readers of the vector files that people have: GloVe text, word2vec text and binary, fastText `.vec`; plain, gzipped, zipped.
+//! Readers of the vector files that people have: `GloVe` text, word2vec text and binary, fastText `.vec`; plain, gzipped, zipped.
 //!
 //! A file streams through: one thread reads and unpacks, all threads parse chunks of whole rows, and the caller gets the
 //! rows in the order of the file. What a header claims is never believed before its bytes are seen.

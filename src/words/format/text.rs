@@ -71,7 +71,7 @@ fn parse_line(line: &[u8], dimension: usize, batch: &mut RowBatch) -> Result<(),
 fn parse_irregular(line: &[u8], dimension: usize, batch: &mut RowBatch) -> Result<(), String> {
     let fields: Vec<&[u8]> = split(line).collect();
     // A line that begins with a separator has an empty word.
-    let of_word = if line.first().is_some_and(|&byte| is_separator(byte)) { 0 } else { 1 };
+    let of_word = usize::from(!line.first().is_some_and(|&byte| is_separator(byte)));
     let found = fields.len().saturating_sub(of_word);
     if found < dimension {
         return Err(format!("the row has {found} values, expected {dimension}"));

@@ -1,4 +1,4 @@
-//! Training GloVe vectors. Pennington et al. 2014.
+//! Training `GloVe` vectors. Pennington et al. 2014.
 //!
 //! Corpora are read once ([`Vocabulary`]), co-occurrences counted in bounded memory ([`cooccurrence`]), dealt into cells that fit the
 //! processor's cache ([`cells`]), and vectors fitted to them ([`Factors`]). The seed decides every bit of the result; threads don't.

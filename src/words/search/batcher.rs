@@ -75,8 +75,9 @@ fn answer_batch(jobs: Vec<Job>) {
     let searched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| nearest(&set, &queries)));
     metrics::histogram!("torchboard_search_batch_size").record(queries.len() as f64);
     metrics::histogram!("torchboard_search_batch_seconds").record(started.elapsed().as_secs_f64());
-    match searched {
-        Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(answer))),
-        Err(_) => tracing::error!(queries = queries.len(), "a batch of searches panicked"),
+    if let Ok(answers) = searched {
+        replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(answer)))
+    } else {
+        tracing::error!(queries = queries.len(), "a batch of searches panicked")
     }
 }

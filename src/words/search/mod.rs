@@ -168,7 +168,7 @@ fn scan_queries<const QUERIES: usize>(
         for query in 0..QUERIES {
             let upper = coarse[query].upper_bounds(&dots[query], &bounds);
             let threshold = thresholds[query];
-            if upper.iter().fold(false, |any, &bound| any | (bound >= threshold)) {
+            if upper.iter().fold(false, |any, &bound| any || (bound >= threshold)) {
                 let collector = &mut collectors[query];
                 collector.offer(queries[query], first_row, &upper[..count], threshold);
                 if collector.is_full() {

@@ -93,10 +93,13 @@ pub fn compute(set: &VectorSet, state: &State) -> Maps {
 pub fn compute_one(set: &VectorSet, state: &State, id: &str) -> (Option<Drawn>, Vec<Fault>) {
     let (projection, mut faults) = projection(state);
     let map = if id == OWN {
-        groups::parse(&state.text("groups")).map(Some).unwrap_or_else(|kind| {
-            faults.push(Fault { field: "groups", kind });
-            None
-        })
+        groups::parse(&state.text("groups")).map_or_else(
+            |kind| {
+                faults.push(Fault { field: "groups", kind });
+                None
+            },
+            Some,
+        )
     } else {
         report().maps.iter().find(|map| map.id == id).cloned()
     };

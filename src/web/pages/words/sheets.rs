@@ -105,15 +105,12 @@ fn compute(set: &VectorSet, state: &State, section: Section) -> (Sheet, Vec<Faul
             (Sheet { columns: vec!["list", "rank", "word", "similarity"], rows: rows.collect() }, found.faults)
         }
         Section::Maps => {
-            let (drawn, faults) = match state.given("map") {
-                Some(id) => {
-                    let (drawn, faults) = maps::compute_one(set, state, id);
-                    (drawn.into_iter().collect(), faults)
-                }
-                None => {
-                    let found = maps::compute(set, state);
-                    (found.maps, found.faults)
-                }
+            let (drawn, faults) = if let Some(id) = state.given("map") {
+                let (drawn, faults) = maps::compute_one(set, state, id);
+                (drawn.into_iter().collect(), faults)
+            } else {
+                let found = maps::compute(set, state);
+                (found.maps, found.faults)
             };
             let rows = drawn.iter().flat_map(|drawn| {
                 drawn.points.iter().map(|point| {
