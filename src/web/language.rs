@@ -167,6 +167,7 @@ mod tests {
                     let text = std::fs::read_to_string(path).unwrap();
                     let fits = |part: &&str| {
                         part.contains('-')
+                            && !part.ends_with('-') // the start of identifiers is none
                             && part.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_{}".contains(letter))
                     };
                     found.extend(text.split('"').filter(fits).map(str::to_owned));
