@@ -54,7 +54,7 @@ def tools():
     """Names every tool that the build will miss, all at once."""
     lacking = []
     if not shutil.which("cargo"):
-        lacking.append("cargo: install Rust 1.90 or newer with rustup (https://rustup.rs); Debian's and Ubuntu's own may be too old")
+        lacking.append("cargo: install Rust 1.91 or newer with rustup (https://rustup.rs); Debian's and Ubuntu's own may be too old")
     compiler = os.environ.get("CXX", "c++").split()[0]
     if not shutil.which(compiler):
         lacking.append(f"a C++ compiler ({compiler}): sudo apt-get install g++")
