@@ -8,12 +8,13 @@ use std::{
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{VectorSet, analogy, search};
 use crate::error::{AppError, AppResult};
 
 /// What a set gets right of the analogy questions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Evaluation {
     /// The set's id.
     pub set: String,
@@ -23,10 +24,12 @@ pub struct Evaluation {
     pub sections: Vec<SectionScore>,
     /// All sections together.
     pub total: SectionScore,
+    /// Whether this came with the program instead of being computed from questions at hand.
+    pub stored: bool,
 }
 
 /// What a set gets right of one section.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SectionScore {
     /// As the questions name it.
     pub name: String,
@@ -105,7 +108,7 @@ pub fn evaluate(set: &VectorSet, questions: &Questions, limit: usize) -> Evaluat
         .collect();
     let sum = |count: fn(&SectionScore) -> usize| sections.iter().map(count).sum();
     let total = SectionScore::new("total".into(), sum(|s| s.questions), sum(|s| s.covered), sum(|s| s.correct));
-    Evaluation { set: set.info().id.clone(), limit, sections, total }
+    Evaluation { set: set.info().id.clone(), limit, sections, total, stored: false }
 }
 
 /// How many answers gensim looks at for one that is not a word of the question in another case.

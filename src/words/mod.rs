@@ -7,6 +7,7 @@ pub mod bias;
 mod builder;
 pub mod compact;
 pub mod evaluate;
+pub mod evaluations;
 pub mod format;
 pub mod glove;
 mod image;
@@ -20,6 +21,7 @@ mod set;
 mod simd;
 mod spelling;
 
+pub use evaluations::Evaluations;
 pub use image::{Origin, Skipped};
 pub use library::{DEFAULT, Library, SetState};
 pub use quantise::QuantisedRows;
