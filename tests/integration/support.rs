@@ -30,11 +30,29 @@ pub struct Server {
 impl Server {
     /// Starts a server that knows the set [`SET`], and waits until it says that it listens.
     pub fn start() -> Self {
+        Self::start_with(|_, _| ())
+    }
+
+    /// As [`Self::start`], with a folder of data sets that holds these analogy questions: names of sections, and their lines.
+    pub fn start_with_questions(sections: &[(&str, &str)]) -> Self {
+        Self::start_with(|command, folder| {
+            let datasets = folder.join("datasets");
+            let questions = datasets.join("glove/questions");
+            std::fs::create_dir_all(&questions).unwrap();
+            for (name, lines) in sections {
+                std::fs::write(questions.join(format!("{name}.txt")), lines).unwrap();
+            }
+            command.arg("--datasets").arg(datasets);
+        })
+    }
+
+    fn start_with(prepare: impl FnOnce(&mut Command, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         import_small_set(folder.path());
-        let mut child = command()
-            .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
-            .arg(folder.path())
+        let mut command = command();
+        command.args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"]).arg(folder.path());
+        prepare(&mut command, folder.path());
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
