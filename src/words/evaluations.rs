@@ -165,3 +165,92 @@ fn absent(why: &str) -> AppError {
         why.trim_end_matches('.')
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{models::DeviceChoice, words::SetInfo};
+
+    fn set(id: &str, words: usize) -> Arc<VectorSet> {
+        let text = || "test".to_owned();
+        let info = SetInfo { id: id.to_owned(), name: text(), dimension: 0, vocabulary: 0, source: text(), licence: text() };
+        let rows = (0..words).map(|word| (format!("word{word}"), [1.0 + word as f32, 1.0]));
+        Arc::new(VectorSet::from_rows(info, rows).unwrap())
+    }
+
+    /// In a folder of data sets with `questions`.
+    fn evaluations(questions: &str) -> (tempfile::TempDir, Evaluations) {
+        let datasets = tempfile::tempdir().unwrap();
+        let folder = datasets.path().join(QUESTIONS_FOLDER);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("some.txt"), questions).unwrap();
+        let settings = Settings {
+            data_dir: datasets.path().join("data"),
+            datasets: Some(datasets.path().into()),
+            device: DeviceChoice::default(),
+            threads: 2,
+        };
+        let evaluations = Evaluations::new(&settings);
+        (datasets, evaluations)
+    }
+
+    #[test]
+    fn an_evaluation_is_computed_once_for_each_set_and_limit() {
+        let (_datasets, evaluations) = evaluations("word0 word1 word2 word3\n");
+        let (first, second) = (set("same", 10), set("same", 12));
+        assert!(evaluations.known(&first, 10).is_none());
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..MOST_WAITING).map(|_| scope.spawn(|| evaluations.get_or_compute(&first, 1000).unwrap())).collect();
+            asked.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(answers.iter().all(|answer| Arc::ptr_eq(answer, &answers[0])));
+        assert!(Arc::ptr_eq(&evaluations.known(&first, 10).unwrap(), &answers[0]), "1000 of 10 words are 10");
+        assert!(evaluations.known(&first, 9).is_none());
+        assert_eq!(evaluations.get_or_compute(&second, 1000).unwrap().limit, 12, "another set of the same name");
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let (_datasets, evaluations) = evaluations("word0 word1 word2 word3\n");
+        let set = set("large", MOST_KNOWN + 2);
+        for limit in 1..=MOST_KNOWN + 2 {
+            evaluations.get_or_compute(&set, limit).unwrap();
+        }
+        let known: Vec<bool> = [1, 2, 3, MOST_KNOWN + 2].map(|limit| evaluations.known(&set, limit).is_some()).into();
+        assert_eq!(known, [false, false, true, true]);
+    }
+
+    #[test]
+    fn too_many_who_wait_are_told_to_come_back() {
+        let (_datasets, evaluations) = evaluations("word0 word1 word2 word3\n");
+        let set = set("some", 10);
+        evaluations.lock().is_computing = true;
+        std::thread::scope(|scope| {
+            let waiting: Vec<_> = (0..MOST_WAITING).map(|_| scope.spawn(|| evaluations.get_or_compute(&set, 10))).collect();
+            while evaluations.lock().waiting < MOST_WAITING {
+                std::thread::yield_now();
+            }
+            assert!(matches!(evaluations.get_or_compute(&set, 10), Err(AppError::Busy { .. })));
+            drop(Turn(&evaluations));
+            assert!(waiting.into_iter().all(|thread| thread.join().unwrap().is_ok()));
+        });
+        assert_eq!(evaluations.lock().waiting, 0);
+    }
+
+    #[test]
+    fn bad_question_files_are_no_fault_of_the_asker() {
+        let (_datasets, evaluations) = evaluations("three words only\n");
+        let Err(AppError::Unavailable(reason)) = evaluations.get_or_compute(&set("some", 10), 10) else { panic!("without a question") };
+        assert!(reason.contains("no question of four words") && reason.contains(QUESTIONS_FOLDER), "{reason}");
+    }
+
+    #[test]
+    fn only_the_embedded_set_has_a_stored_evaluation() {
+        assert!(Evaluations::stored(&set("some", 10), 10).is_none());
+        assert!(Evaluations::stored(&set(DEFAULT, 10), 10).is_none(), "another set of its name");
+        assert!(STORED.iter().all(|evaluation| evaluation.set == DEFAULT && !evaluation.stored && evaluation.total.covered > 0));
+        assert_eq!(STORED.len(), 2);
+    }
+}

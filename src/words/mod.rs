@@ -3,6 +3,7 @@
 //! A [`VectorSet`] is one file of vectors, opened; a [`Library`] is all the sets that this installation knows.
 
 pub mod analogy;
+pub mod answers;
 pub mod bias;
 mod builder;
 pub mod compact;

@@ -126,6 +126,23 @@ fn rows_that_policy_leaves_out_are_counted() {
 }
 
 #[test]
+fn a_binary_file_is_held_to_the_same_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: [(&[u8], [f32; 2]); 5] =
+        [(b"king", [1.0, 2.0]), (b"king", [3.0, 4.0]), (b"\xff\xfe", [5.0, 6.0]), (b"new york", [7.0, 8.0]), (b"queen", [9.0, 10.0])];
+    let mut bytes = b"5 2\n".to_vec();
+    for (word, values) in rows {
+        // word2vec's own files end a word at its first space, so a name of two words is written with an underscore.
+        bytes.extend(word.iter().map(|&byte| if byte == b' ' { b'_' } else { byte }).chain([b' ']));
+        values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+    }
+    let set = load(folder.path(), "policy.bin", &bytes).unwrap();
+    assert_eq!((0..set.len()).map(|index| set.word(index)).collect::<Vec<_>>(), ["king", "new_york", "queen"]);
+    assert_eq!((set.row(0), set.row(2)), (&[1.0, 2.0][..], &[9.0, 10.0][..]));
+    assert_eq!((set.skipped().duplicates, set.skipped().unreadable_words), (1, 1));
+}
+
+#[test]
 fn words_may_hold_spaces_and_look_like_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let text = "the 1 2\n. . . 3 4\nat name@domain.com 5 6\n1999 7 8\n\u{a0} 9 10\n";
