@@ -27,7 +27,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--font-render-hinting=none"]
 README_PICTURE = ROOT / "docs" / "screenshot-overview.png"
 README_LIMIT = 300_000
-TALLEST = 16_000  # beyond this Chromium draws the picture's upper part again
+TALLEST = 16_000  # what is further down is left out: Chromium draws no larger picture
 
 MEASURE = """
 await document.fonts.ready;
@@ -49,7 +49,7 @@ class Browser:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.profile = tempfile.TemporaryDirectory()
+        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         try:
             self.driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         except FileNotFoundError:
@@ -66,6 +66,8 @@ class Browser:
         return self
 
     def __exit__(self, *_):
+        # The driver waits for its browser to end; only then is nothing written into the profile any more.
+        urllib.request.urlopen(urllib.request.Request(self.base, method="DELETE"), timeout=60).close()
         self.driver.terminate()
         self.driver.wait()
         self.profile.cleanup()
@@ -89,11 +91,13 @@ class Browser:
         script = f"const done = arguments[0]; (async () => {{ {MEASURE} }})().then(done)"
         return self.post("/execute/async", {"script": script, "args": []})
 
-    def window(self, width, height, scale=1):
-        self.chromium("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
+    def window(self, width, height):
+        self.chromium("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def picture(self, width, height, scale=1):
-        self.window(width, height, scale)
+    def picture(self, width, height):
+        """The page as PNG, loaded again: with its faces in the cache it has them from the first moment."""
+        self.window(width, height)
+        self.post("/refresh", {})
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         return base64.b64decode(self.chromium("Page.captureScreenshot", format="png", clip=clip)["data"])
 

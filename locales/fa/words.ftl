@@ -8,7 +8,7 @@ words-contents = در این صفحه
 
 words-set = مجموعهٔ بردارها
 words-set-show = نمایش این مجموعه
-words-set-option = { $name } · { $vocabulary } واژه × { $dimension }
+words-set-option = { $name }{ "\u200F" } · { $vocabulary } واژه × { $dimension }
 words-set-size = { $vocabulary } واژه، هر یک با { $dimension } مؤلفه.
 words-set-embedded = این مجموعهٔ کوچک همراه خود Torchboard است. متن آموزش آن رمان‌های سال‌های ۱۸۳۹ تا ۱۹۲۷، کتاب World Factbook و چند مقالهٔ ویکی‌پدیاست؛ پس زبانش ادبی و قدیمی است و اسب و خواهر را بهتر از لپ‌تاپ می‌شناسد.
 words-set-report = گزارش از { $name } استفاده کرده است: { $vocabulary } واژه، هر یک با { $dimension } مؤلفه. هر جا عدد ما با گزارش فرق دارد، بردارها فرق دارند؛ روش محاسبه همان است.
@@ -174,8 +174,8 @@ words-relation-singular-to-plural = مفرد به جمع
 words-relation-old-to-young = پیر به جوان
 words-relation-own = پیکان‌های شما
 words-calf-first = { $found ->
-    [wanted] اینجا نزدیک‌ترین واژه به { $cow } + { $young } − { $old } همان «{ $wanted }» است.
-   *[other] اینجا نزدیک‌ترین واژه به { $cow } + { $young } − { $old } واژهٔ «{ $answer }» است و «{ $wanted }» در رتبهٔ { $rank } می‌آید.
+    [wanted] اینجا نزدیک‌ترین واژه به ⁦{ $cow } + { $young } − { $old }⁩ همان «{ $wanted }» است.
+   *[other] اینجا نزدیک‌ترین واژه به ⁦{ $cow } + { $young } − { $old }⁩ واژهٔ «{ $answer }» است و «{ $wanted }» در رتبهٔ { $rank } می‌آید.
  }
 words-calf-side = { $nearer ->
     [yes] «{ $wanted }» مانند گزارش به «{ $near }» ({ $near-similarity }) نزدیک‌تر است تا به «{ $far }» ({ $far-similarity }).
@@ -229,8 +229,8 @@ words-axis-words = شغل‌ها
 words-axis-value = کسینوس با she − he
 words-axis-reading = نزدیک‌ترین شغل به she «{ $she }» ({ $she-value }) و نزدیک‌ترین شغل به he «{ $he }» ({ $he-value }) است؛ از { $total } شغل، { $count } شغل در سوی she جای دارد.
 words-axis-pair = { $verdict ->
-    [nearer] «{ $to }» ({ $to-value }) نزدیک‌تر از «{ $from }» ({ $from-value }) به she است؛ همان که گزارش در { $from } + she − he = { $to } دیده بود.
-   *[farther] «{ $to }» ({ $to-value }) نزدیک‌تر از «{ $from }» ({ $from-value }) به she نیست، با آنکه در گزارش حاصل { $from } + she − he واژهٔ { $to } است.
+    [nearer] «{ $to }» ({ $to-value }) نزدیک‌تر از «{ $from }» ({ $from-value }) به she است؛ همان که گزارش در ⁦{ $from } + she − he = { $to }⁩ دیده بود.
+   *[farther] «{ $to }» ({ $to-value }) نزدیک‌تر از «{ $from }» ({ $from-value }) به she نیست، با آنکه در گزارش حاصل ⁦{ $from } + she − he⁩ واژهٔ { $to } است.
  }
 words-axis-pair-missing = از جفت گزارش، «{ $from }» و «{ $to }»، واژه‌ای در این مجموعه نیست.
 words-axis-poles = در این مجموعه she یا he نیست، پس محوری هم نیست.
@@ -252,6 +252,7 @@ words-accuracy-absent = پرسش‌های قیاس روی این رایانه ن
 words-accuracy-frequent = میان { $words } واژهٔ پربسامدتر
 words-accuracy-all = میان همهٔ { $words } واژه
 words-accuracy-among-all = میان همهٔ واژه‌ها
+words-accuracy-axis = درستی میان { $words } واژهٔ نخست
 words-accuracy-section = بخش
 words-accuracy-questions = پرسیده
 words-accuracy-covered = پوشش‌یافته

@@ -72,6 +72,14 @@ impl Language {
         weighted.rev().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(Self::English, |(language, _)| language)
     }
 
+    /// What stands between the words of a list.
+    pub fn comma(self) -> &'static str {
+        match self {
+            Self::English => ", ",
+            Self::Persian => "، ",
+        }
+    }
+
     /// The text of `key`.
     pub fn say(self, key: &str) -> String {
         TEXTS.lookup(self.identifier(), key)

@@ -129,7 +129,7 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
     let server = Server::start();
     for (width, colours) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
         browser.look(width, colours).await;
-        for path in ["/", "/api", "/words", "/nothing"] {
+        for path in ["/", "/api", "/words", "/words/bias", "/nothing"] {
             for (language, direction) in [("en", "ltr"), ("fa", "rtl")] {
                 let at = format!("{path} in {language}, {colours}, at {width}");
                 browser.open(&format!("{}{path}?lang={language}", server.address)).await;
@@ -138,6 +138,7 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
                     .await;
                 assert!(seen[0].as_u64().unwrap() <= u64::from(width), "{at}: {} pixels wide", seen[0]);
                 assert_eq!((&seen[1], &seen[2]), (&json!(language), &json!(direction)), "{at}");
+                assert_eq!(browser.run(LAYOUT_SHIFT).await, 0, "{at}: something moved as it loaded");
                 let brightness: u32 = digits(seen[3].as_str().unwrap()).iter().sum();
                 assert_eq!(brightness > 3 * 128, colours == "light", "{at}: {}", seen[3]);
                 let said: Vec<String> =
@@ -147,6 +148,10 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
         }
     }
 }
+
+/// The sum of what the page's parts moved by without being asked (web.dev/cls).
+const LAYOUT_SHIFT: &str = "const observer = new PerformanceObserver(() => {}); observer.observe({type: 'layout-shift', buffered: true}); \
+                            return observer.takeRecords().reduce((sum, entry) => sum + entry.value, 0)";
 
 /// The numbers of `rgb(253, 253, 251)`.
 fn digits(text: &str) -> Vec<u32> {

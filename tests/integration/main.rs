@@ -6,6 +6,7 @@ mod browser_words;
 mod command_line;
 mod fetch;
 mod glove;
+mod overview_page;
 mod project;
 mod service;
 mod support;

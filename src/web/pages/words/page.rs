@@ -286,12 +286,12 @@ impl Page {
 
     /// Which words of a pair the set lacks.
     pub fn missing_note(&self, missing: &[String]) -> String {
-        format!("{} {}", self.say("words-missing"), missing.join(", "))
+        format!("{} {}", self.say("words-missing"), missing.join(self.voice.0.comma()))
     }
 
     /// Why a triple has no answer of ours.
     pub fn unanswered(&self, question: &Question) -> String {
-        self.sentence(&Sentence::new("words-analogies-unanswered").text("words", question.missing.join(", ")))
+        self.sentence(&Sentence::new("words-analogies-unanswered").text("words", question.missing.join(self.voice.0.comma())))
     }
 
     /// Both ways round of a triple, each with its formula.

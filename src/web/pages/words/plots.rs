@@ -92,8 +92,11 @@ pub fn accuracy(voice: Voice, found: &Accuracy) -> Option<Figure> {
         Some(Bar { label, value: percent(score.accuracy)?, reference, note, ..Bar::default() })
     };
     let bars = first.sections.iter().enumerate().filter_map(bar).collect();
-    let mut figure =
-        Plot { voice, id: "accuracy", reading: &found.reading, axis: "words-accuracy-accuracy", decimals: 1, percent: true }.figure(bars)?;
+    let mut figure = Plot { voice, id: "accuracy", reading: &found.reading, axis: "words-accuracy-accuracy", decimals: 1, percent: true }
+        .figure(bars)?;
+    if !rest.is_empty() {
+        figure.horizontal.label = voice.sentence(&Sentence::new("words-accuracy-axis").number("words", first.limit));
+    }
     figure.headings.reference = voice.say("words-accuracy-among-all");
     figure.headings.note = voice.say("words-accuracy-ratio");
     figure.vertical.label = voice.say("words-accuracy-section");
@@ -132,7 +135,7 @@ impl Plot<'_> {
             reading,
             horizontal: Axis { label, unit: self.percent.then(|| "%".to_owned()), decimals },
             vertical: Axis { label: voice.say("words-word"), ..Axis::default() },
-            content: Content::Bars { bars, range: self.percent.then_some((0.0, 100.0)) },
+            content: Content::Bars { bars, range: None },
             headings: Headings {
                 item: voice.say("words-word"),
                 group: voice.say("words-maps-group"),
