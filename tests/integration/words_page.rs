@@ -268,6 +268,8 @@ async fn every_table_can_be_had_as_a_drawing() {
         let page = server.page(&format!("/words/{figure}?set=small&{query}")).await;
         assert!(["svg", "png", "csv", "json"].iter().all(|face| page.contains(&format!("/figures/words-{figure}.{face}?set=small"))));
     }
+    let beside = server.page("/figures/words-neighbors.svg?words=mother").await;
+    assert!(beside.contains("father: ") && beside.contains("(Report 0.79)"), "the report's similarity of mother and father: {beside}");
 }
 
 #[tokio::test]

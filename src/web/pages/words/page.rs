@@ -179,12 +179,12 @@ impl Page {
         self.voice.name(&super::accuracy::name(&score.name))
     }
 
-    /// A share in percent with one decimal, or a dash where there is none.
-    pub fn percent(&self, share: &Option<f64>) -> String {
-        share.map_or_else(|| "—".to_owned(), |share| fixed(100.0 * share, 1))
+    /// Which share of a section's covered questions is right, in percent; a dash where none is covered.
+    pub fn accuracy(&self, score: &SectionScore) -> String {
+        score.accuracy.map_or_else(|| "—".to_owned(), |share| fixed(100.0 * share, 1))
     }
 
-    /// Which share of a section's questions counts.
+    /// Which share of a section's questions counts, in percent.
     pub fn coverage(&self, score: &SectionScore) -> String {
         fixed(100.0 * super::accuracy::coverage(score), 1)
     }
