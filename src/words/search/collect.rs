@@ -1,19 +1,24 @@
-//! What is kept of a first pass: the rows that can still be among the best.
+//! What is kept of the rows seen so far: those that can still be among the best.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rayon::prelude::*;
+
 use super::{
     Neighbor, Query,
-    approximate::Coarse,
+    coarse::Coarse,
     exact::{best_first, score, unit},
+    fine::Fine,
+    kernel::Kernel,
 };
-use crate::words::{VectorSet, simd::vectorised};
+use crate::words::{VectorSet, quantise::QuantisedRows, simd::vectorised};
 
 /// A query made ready, with the best lower limit of its k-th score that any thread knows.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub k: usize,
+    k: usize,
     pub coarse: Coarse,
+    pub fine: Fine,
     unit: Vec<f32>,
     /// Sorted.
     exclude: Vec<usize>,
@@ -26,10 +31,19 @@ impl Prepared {
         let unit = unit(&query.vector);
         let mut exclude = query.exclude.clone();
         exclude.sort_unstable();
-        Self { k: query.k, coarse: Coarse::new(&unit), unit, exclude, threshold: AtomicU32::new(ordered_bits(f32::NEG_INFINITY)) }
+        // Nothing is good enough for a question without answers.
+        let threshold = if query.k == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
+        Self {
+            k: query.k,
+            coarse: Coarse::new(&unit),
+            fine: Fine::new(&unit),
+            unit,
+            exclude,
+            threshold: AtomicU32::new(ordered_bits(threshold)),
+        }
     }
 
-    /// No row below this can be among the best k: k rows have at least this exact score.
+    /// No row whose score is below this can be among the best k: k rows score at least this.
     pub fn threshold(&self) -> f32 {
         from_ordered_bits(self.threshold.load(Ordering::Relaxed))
     }
@@ -38,89 +52,110 @@ impl Prepared {
         self.threshold.fetch_max(ordered_bits(threshold), Ordering::Relaxed);
     }
 
-    /// Exact scores of some rows, on this thread.
-    pub fn score(&self, set: &VectorSet, rows: &[Candidate], into: &mut Vec<Neighbor>) {
-        into.reserve(rows.len());
+    /// The best k of `candidates` by exact score.
+    pub fn rank(&self, set: &VectorSet, mut candidates: Vec<Candidate>) -> Vec<Neighbor> {
+        // In the order of memory.
+        candidates.sort_unstable_by_key(|candidate| candidate.index);
+        let scored = candidates.par_chunks(ROWS_PER_TASK).map(|rows| self.score(set, rows));
+        let mut best: Vec<Neighbor> = scored.flatten_iter().collect();
+        if self.k < best.len() {
+            best.select_nth_unstable_by(self.k, best_first);
+            best.truncate(self.k);
+        }
+        best.sort_unstable_by(best_first);
+        best
+    }
+
+    fn score(&self, set: &VectorSet, rows: &[Candidate]) -> Vec<Neighbor> {
+        let mut scored = Vec::with_capacity(rows.len());
         // A plain loop: an iterator's own functions would be compiled without the instructions dispatched to.
         vectorised(
             #[inline(always)]
             || {
                 for row in rows {
                     let index = row.index as usize;
-                    into.push(Neighbor { index, similarity: score(set, index, &self.unit) });
+                    scored.push(Neighbor { index, similarity: score(set, index, &self.unit) });
                 }
             },
         );
+        scored
     }
 }
 
-/// A row whose exact score is at most `bound`.
+/// Rows scored by one thread before another may join.
+const ROWS_PER_TASK: usize = 512;
+
+/// A row whose exact score lies between two bounds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
-    pub index: u32,
-    pub bound: f32,
+    index: u32,
+    lower: f32,
+    upper: f32,
 }
 
 /// The candidates of one query among the rows seen so far.
 #[derive(Debug)]
 pub(super) struct Collector {
-    /// Exactly scored rows; once sifted, the best k of them.
-    pub best: Vec<Neighbor>,
-    pub candidates: Vec<Candidate>,
+    candidates: Vec<Candidate>,
     /// So many candidates make a sifting worth its while.
     limit: usize,
+    /// Rows that the first pass left and that are still to be looked at.
+    survivors: Vec<u32>,
 }
 
 impl Collector {
-    pub fn new(k: usize) -> Self {
-        Self { best: Vec::new(), candidates: Vec::new(), limit: (4 * k).max(1024) }
+    pub fn new(query: &Prepared) -> Self {
+        Self { candidates: Vec::new(), limit: (2 * query.k).max(512), survivors: Vec::new() }
     }
 
-    /// Notes the rows of a block, beginning at `first`, whose bound reaches the query's threshold.
-    pub fn offer(&mut self, query: &Prepared, first: usize, bounds: &[f32], threshold: f32) {
-        for (index, &bound) in (first..).zip(bounds) {
-            if bound >= threshold && query.exclude.binary_search(&index).is_err() {
-                self.candidates.push(Candidate { index: index as u32, bound });
+    /// Notes the rows of a block, beginning at `first`, whose bound reaches `threshold`.
+    #[inline(always)]
+    pub fn offer(&mut self, first: usize, bounds: &[f32], threshold: f32) {
+        for (index, &bound) in (first as u32..).zip(bounds) {
+            if bound >= threshold {
+                self.survivors.push(index);
             }
         }
     }
 
-    pub fn is_full(&self) -> bool {
-        self.candidates.len() >= self.limit
-    }
-
-    /// Scores the k most promising candidates exactly, which raises the threshold, and drops those that fall below it.
-    pub fn sift(&mut self, set: &VectorSet, query: &Prepared) {
-        let promising = query.k.min(self.candidates.len());
-        if promising > 0 && promising < self.candidates.len() {
-            self.candidates.select_nth_unstable_by(promising - 1, |a, b| b.bound.total_cmp(&a.bound));
-        }
-        query.score(set, &self.candidates[..promising], &mut self.best);
-        self.candidates.drain(..promising);
-        self.keep_best(query);
+    /// Looks at the rows that were offered: those that can be among the best become candidates.
+    #[inline(always)]
+    pub fn look(&mut self, kernel: impl Kernel, rows: &QuantisedRows<'_>, query: &Prepared) {
         let threshold = query.threshold();
-        self.candidates.retain(|candidate| candidate.bound >= threshold);
-        self.limit = self.limit.max(2 * self.candidates.len());
+        query.fine.fetch(rows, &self.survivors);
+        for &index in &self.survivors {
+            let (lower, upper) = query.fine.bounds(kernel, rows, index as usize);
+            if upper >= threshold && query.exclude.binary_search(&(index as usize)).is_err() {
+                self.candidates.push(Candidate { index, lower, upper });
+            }
+        }
+        self.survivors.clear();
+        if self.candidates.len() >= self.limit {
+            self.sift(query);
+        }
     }
 
-    /// Cuts what is scored to the best k; their last raises the threshold.
-    pub fn keep_best(&mut self, query: &Prepared) {
-        if self.best.len() > query.k {
-            self.best.select_nth_unstable_by(query.k - 1, best_first);
-            self.best.truncate(query.k);
+    /// The k-th best of the candidates' lower bounds raises the threshold; those that can't reach it are dropped.
+    fn sift(&mut self, query: &Prepared) {
+        if let Some(last) = query.k.checked_sub(1).filter(|&last| last < self.candidates.len()) {
+            let (_, kth, _) = self.candidates.select_nth_unstable_by(last, |a, b| b.lower.total_cmp(&a.lower));
+            query.raise_threshold(kth.lower);
         }
-        if self.best.len() == query.k
-            && let Some(last) = self.best.iter().map(|neighbor| neighbor.similarity).min_by(f32::total_cmp)
-        {
-            query.raise_threshold(last);
-        }
+        let threshold = query.threshold();
+        self.candidates.retain(|candidate| candidate.upper >= threshold);
+        self.limit = self.limit.max(2 * self.candidates.len());
     }
 
     /// One collector for the rows of both.
     pub fn merge(mut self, mut other: Self) -> Self {
-        self.best.append(&mut other.best);
         self.candidates.append(&mut other.candidates);
         self
+    }
+
+    /// What is left when all rows have been looked at.
+    pub fn finish(mut self, query: &Prepared) -> Vec<Candidate> {
+        self.sift(query);
+        self.candidates
     }
 }
 

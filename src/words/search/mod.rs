@@ -1,25 +1,29 @@
 //! Exact cosine nearest neighbours, as fast as memory allows.
 //!
 //! A plain pass is bound by reading the f32 matrix. Here a first pass reads four bits a value (see [`super::quantise`]) and
-//! computes an upper bound of each row's score; only rows whose bound reaches the k-th best exact score known are
+//! computes an upper bound of each row's score; rows whose bound reaches the k-th best score known are looked at again in
+//! eight bits, which bound their scores closely from both sides; only those that can still be among the best are
 //! read in f32 and scored. The answer is that of [`brute_force`], to the last bit:
 //!
 //! Let `u` be a row over its norm, `r` its decoded codes, `q` the unit query and `p` its decoded eight-bit codes. Then
-//! `q.u - p.r = q.(u - r) + (q - p).r`, so by Cauchy-Schwarz `q.u <= p.r + |u - r| |q| + |q - p| |r|`, with `|r| <= |u| + |u - r|`.
+//! `q.u - p.r = q.(u - r) + (q - p).r`, so by Cauchy-Schwarz `|q.u - p.r| <= |u - r| |q| + |q - p| |r|`, with `|r| <= |u| + |u - r|`.
 //! `|u - r|` and `|q - p|` are measured when the codes are made and rounded up; `p.r` is a product of integers, hence
-//! exact, times two scales; a slack covers the rounding of the bound itself and of the exact score in f32. So no row's exact
-//! score exceeds its bound. The threshold `t` is at any time the k-th best of exact scores that have been computed, so at
-//! least k rows score `t` or more, and a row whose bound is below `t` can neither beat nor tie with the k-th best. Every other row
-//! is scored exactly, by the same function as in brute force, and ranked by the same order. Where the data defeat the bound
-//! (rows that four bits tell little of), more rows are scored exactly, in the extreme all of them: slower, never different.
+//! exact, times two scales; a slack covers the rounding of the bounds themselves and of the exact score in f32. So every row's exact
+//! score lies between its bounds. The threshold `t` is at any time the k-th best of some rows' lower bounds, so at
+//! least k rows score `t` or more, and a row whose upper bound is below `t` can neither beat nor tie with the k-th best. Every other row
+//! is scored exactly, by the same function as in brute force, and ranked by the same order. Where the data defeat the bounds
+//! (rows that few bits tell little of), more rows are scored exactly, in the extreme all of them: slower, never different.
 //!
 //! A batch is searched a group of queries at a time over spans of rows that stay in the cache, so that memory is read once
 //! for each group.
 
-mod approximate;
 mod batcher;
+mod coarse;
 mod collect;
 mod exact;
+mod fine;
+mod kernel;
+mod margin;
 
 pub use batcher::Batcher;
 pub use exact::brute_force;
@@ -28,12 +32,12 @@ pub(super) use exact::{best_first, score, unit};
 use rayon::prelude::*;
 
 use self::{
-    approximate::{BLOCK_ROWS, Kernel, Portable},
     collect::{Collector, Prepared},
+    kernel::{Kernel, Portable},
 };
 use super::{
     VectorSet,
-    quantise::{RowBound, code_bytes},
+    quantise::{BLOCK_ROWS, RowBound, coarse::row_bytes},
 };
 
 /// One answer of a search.
@@ -81,12 +85,9 @@ const QUERIES_PER_GROUP: usize = 32;
 const QUERIES_AT_ONCE: usize = 4;
 /// Blocks of rows that all queries of a group go through before the next are read: 100 kB at 200 dimensions.
 const BLOCKS_PER_SPAN: usize = 64;
-/// Rows scored by one thread before another may join.
-const ROWS_PER_TASK: usize = 512;
-
 fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Neighbor>> {
     let queries: Vec<Prepared> = queries.iter().map(Prepared::new).collect();
-    let empty = || queries.iter().map(|query| Collector::new(query.k)).collect::<Vec<_>>();
+    let empty = || queries.iter().map(Collector::new).collect::<Vec<_>>();
     let spans = limit.div_ceil(BLOCK_ROWS * BLOCKS_PER_SPAN);
     let collectors = (0..spans)
         .into_par_iter()
@@ -96,26 +97,7 @@ fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Nei
             collectors
         })
         .reduce(empty, |a, b| a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect());
-    queries.par_iter().zip(collectors).map(|(query, collector)| finish(set, query, collector)).collect()
-}
-
-/// Ranks what the first pass left.
-fn finish(set: &VectorSet, query: &Prepared, mut collector: Collector) -> Vec<Neighbor> {
-    if query.k == 0 {
-        return Vec::new();
-    }
-    collector.keep_best(query);
-    collector.sift(set, query);
-    // In the order of memory.
-    collector.candidates.sort_unstable_by_key(|candidate| candidate.index);
-    let scored = collector.candidates.par_chunks(ROWS_PER_TASK).fold(Vec::new, |mut scored, rows| {
-        query.score(set, rows, &mut scored);
-        scored
-    });
-    collector.best.extend(scored.flatten_iter().collect::<Vec<_>>());
-    collector.keep_best(query);
-    collector.best.sort_unstable_by(best_first);
-    collector.best
+    queries.par_iter().zip(collectors).map(|(query, collector)| query.rank(set, collector.finish(query))).collect()
 }
 
 /// The first pass over one span of rows, compiled for what the machine has.
@@ -124,14 +106,13 @@ fn scan(set: &VectorSet, queries: &[Prepared], span: usize, limit: usize, collec
     if let Some(simd) = pulp::x86::V3::try_new() {
         return simd.vectorize(
             #[inline(always)]
-            || scan_with(approximate::Avx2(simd), set, queries, span, limit, collectors),
+            || scan_with(kernel::Avx2(simd), set, queries, span, limit, collectors),
         );
     }
     scan_with(Portable, set, queries, span, limit, collectors);
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always)]
 fn scan_with(kernel: impl Kernel, set: &VectorSet, queries: &[Prepared], span: usize, limit: usize, collectors: &mut [Collector]) {
     let mut groups = queries.chunks_exact(QUERIES_AT_ONCE);
     let mut collector_groups = collectors.chunks_exact_mut(QUERIES_AT_ONCE);
@@ -144,7 +125,6 @@ fn scan_with(kernel: impl Kernel, set: &VectorSet, queries: &[Prepared], span: u
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always)]
 fn scan_queries<const QUERIES: usize>(
     kernel: impl Kernel,
     set: &VectorSet,
@@ -154,29 +134,27 @@ fn scan_queries<const QUERIES: usize>(
     collectors: &mut [Collector],
 ) {
     let rows = set.quantised();
-    let block_bytes = BLOCK_ROWS * code_bytes(set.dimension());
+    let block_bytes = BLOCK_ROWS * row_bytes(set.dimension());
     let coarse = queries.map(|query| &query.coarse);
-    let mut thresholds = queries.map(Prepared::threshold);
+    let thresholds = queries.map(Prepared::threshold);
     let first = span * BLOCKS_PER_SPAN;
     let last = (first + BLOCKS_PER_SPAN).min(limit.div_ceil(BLOCK_ROWS));
     for block in first..last {
         let first_row = block * BLOCK_ROWS;
         let count = BLOCK_ROWS.min(limit - first_row);
         let mut bounds = [RowBound::default(); BLOCK_ROWS];
-        bounds[..count].copy_from_slice(&rows.bounds[first_row..first_row + count]);
-        let dots = kernel.dots(&rows.codes[block * block_bytes..(block + 1) * block_bytes], coarse);
+        bounds[..count].copy_from_slice(&rows.coarse_bounds[first_row..first_row + count]);
+        let dots = kernel.coarse_dots(&rows.coarse_codes[block * block_bytes..(block + 1) * block_bytes], coarse);
         for query in 0..QUERIES {
             let upper = coarse[query].upper_bounds(&dots[query], &bounds);
             let threshold = thresholds[query];
             if upper.iter().fold(false, |any, &bound| any || (bound >= threshold)) {
-                let collector = &mut collectors[query];
-                collector.offer(queries[query], first_row, &upper[..count], threshold);
-                if collector.is_full() {
-                    collector.sift(set, queries[query]);
-                    thresholds[query] = queries[query].threshold();
-                }
+                collectors[query].offer(first_row, &upper[..count], threshold);
             }
         }
+    }
+    for (query, collector) in queries.into_iter().zip(collectors) {
+        collector.look(kernel, &rows, query);
     }
 }
 
