@@ -65,6 +65,9 @@ pub struct Origin {
 
 impl Origin {
     /// The file at `path` as it is now.
+    ///
+    /// # Errors
+    /// When it can't be asked for.
     pub fn of(path: &Path, member_dimension: Option<usize>) -> std::io::Result<Self> {
         let path = path.canonicalize()?;
         let metadata = path.metadata()?;

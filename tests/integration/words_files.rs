@@ -18,7 +18,7 @@ use torchboard::{
     },
 };
 
-/// Three words as GloVe's text has them.
+/// Three words as `GloVe`'s text has them.
 const GLOVE: &str = "king 0.5 -1.25 3\nqueen 0.25 1e-3 -7\nman 1 2 3.125\n";
 
 #[test]

@@ -1,6 +1,4 @@
-//! What is kept of the rows seen so far: those that can still be among the best.
-
-use std::sync::atomic::{AtomicU32, Ordering};
+//! What is kept of a first pass: an upper bound of every row's score, and the rows that look best.
 
 use rayon::prelude::*;
 
@@ -9,11 +7,11 @@ use super::{
     coarse::Coarse,
     exact::{best_first, score, unit},
     fine::Fine,
-    kernel::Kernel,
+    kernel::{Kernel, Pass, dispatch},
 };
-use crate::words::{VectorSet, quantise::QuantisedRows, simd::vectorised};
+use crate::words::{VectorSet, simd::vectorised};
 
-/// A query made ready, with the best lower limit of its k-th score that any thread knows.
+/// A query made ready.
 #[derive(Debug)]
 pub(super) struct Prepared {
     k: usize,
@@ -22,8 +20,6 @@ pub(super) struct Prepared {
     unit: Vec<f32>,
     /// Sorted.
     exclude: Vec<usize>,
-    /// Bits of the threshold, in an order that unsigned integers share.
-    threshold: AtomicU32,
 }
 
 impl Prepared {
@@ -31,31 +27,33 @@ impl Prepared {
         let unit = unit(&query.vector);
         let mut exclude = query.exclude.clone();
         exclude.sort_unstable();
-        // Nothing is good enough for a question without answers.
-        let threshold = if query.k == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
-        Self {
-            k: query.k,
-            coarse: Coarse::new(&unit),
-            fine: Fine::new(&unit),
-            unit,
-            exclude,
-            threshold: AtomicU32::new(ordered_bits(threshold)),
-        }
+        Self { k: query.k, coarse: Coarse::new(&unit), fine: Fine::new(&unit), unit, exclude }
     }
 
-    /// No row whose score is below this can be among the best k: k rows score at least this.
-    pub fn threshold(&self) -> f32 {
-        from_ordered_bits(self.threshold.load(Ordering::Relaxed))
+    /// A score that at least k rows reach, from a close look at `pilots`; none where they are too few.
+    pub fn threshold(&self, set: &VectorSet, pilots: Pilots) -> Option<f32> {
+        let mut rows: Vec<u32> = pilots.rows.into_iter().map(|(_, row)| row).collect();
+        rows.sort_unstable();
+        let mut candidates = self.look(set, &rows, f32::NEG_INFINITY);
+        let last = self.k.checked_sub(1).filter(|&last| last < candidates.len())?;
+        Some(candidates.select_nth_unstable_by(last, |a, b| b.lower.total_cmp(&a.lower)).1.lower)
     }
 
-    fn raise_threshold(&self, threshold: f32) {
-        self.threshold.fetch_max(ordered_bits(threshold), Ordering::Relaxed);
+    /// Bounds from fine codes for `rows`: those that can reach `threshold`, but for the excluded ones.
+    pub fn look(&self, set: &VectorSet, rows: &[u32], threshold: f32) -> Vec<Candidate> {
+        let looked = rows.par_chunks(ROWS_PER_TASK).map(|rows| dispatch(Look { query: self, set, rows, threshold }));
+        looked.flatten_iter().collect()
     }
 
     /// The best k of `candidates` by exact score.
     pub fn rank(&self, set: &VectorSet, mut candidates: Vec<Candidate>) -> Vec<Neighbor> {
+        // k of them score at least the k-th best lower bound.
+        if self.k > 0 && self.k < candidates.len() {
+            let last = candidates.select_nth_unstable_by(self.k - 1, |a, b| b.lower.total_cmp(&a.lower)).1.lower;
+            candidates.retain(|candidate| candidate.upper >= last);
+        }
         // In the order of memory.
-        candidates.sort_unstable_by_key(|candidate| candidate.index);
+        candidates.sort_unstable_by_key(|candidate| candidate.row);
         let scored = candidates.par_chunks(ROWS_PER_TASK).map(|rows| self.score(set, rows));
         let mut best: Vec<Neighbor> = scored.flatten_iter().collect();
         if self.k < best.len() {
@@ -66,14 +64,14 @@ impl Prepared {
         best
     }
 
-    fn score(&self, set: &VectorSet, rows: &[Candidate]) -> Vec<Neighbor> {
-        let mut scored = Vec::with_capacity(rows.len());
+    fn score(&self, set: &VectorSet, candidates: &[Candidate]) -> Vec<Neighbor> {
+        let mut scored = Vec::with_capacity(candidates.len());
         // A plain loop: an iterator's own functions would be compiled without the instructions dispatched to.
         vectorised(
             #[inline(always)]
             || {
-                for row in rows {
-                    let index = row.index as usize;
+                for candidate in candidates {
+                    let index = candidate.row as usize;
                     scored.push(Neighbor { index, similarity: score(set, index, &self.unit) });
                 }
             },
@@ -82,90 +80,107 @@ impl Prepared {
     }
 }
 
-/// Rows scored by one thread before another may join.
+/// Rows that one thread looks at before another may join: what is fetched of them fits in the cache.
 const ROWS_PER_TASK: usize = 512;
 
 /// A row whose exact score lies between two bounds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
-    index: u32,
+    row: u32,
     lower: f32,
     upper: f32,
 }
 
-/// The candidates of one query among the rows seen so far.
-#[derive(Debug)]
-pub(super) struct Collector {
-    candidates: Vec<Candidate>,
-    /// So many candidates make a sifting worth its while.
-    limit: usize,
-    /// Rows that the first pass left and that are still to be looked at.
-    survivors: Vec<u32>,
+struct Look<'a> {
+    query: &'a Prepared,
+    set: &'a VectorSet,
+    rows: &'a [u32],
+    threshold: f32,
 }
 
-impl Collector {
+impl Pass for Look<'_> {
+    type Output = Vec<Candidate>;
+
+    #[inline(always)]
+    fn run(self, kernel: impl Kernel) -> Vec<Candidate> {
+        let quantised = self.set.quantised();
+        let mut candidates = Vec::with_capacity(self.rows.len());
+        self.query.fine.fetch(&quantised, self.rows);
+        for &row in self.rows {
+            let (lower, upper) = self.query.fine.bounds(kernel, &quantised, row as usize);
+            if upper >= self.threshold && self.query.exclude.binary_search(&(row as usize)).is_err() {
+                candidates.push(Candidate { row, lower, upper });
+            }
+        }
+        candidates
+    }
+}
+
+/// An upper bound in steps of 1/16384, rounded up, so that those of all rows take little room. Bounds from 2 on are all one: scores end at 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Upper(i16);
+
+impl Upper {
+    pub const LOWEST: Self = Self(i16::MIN);
+
+    #[inline(always)]
+    pub fn above(bound: f32) -> Self {
+        Self((bound * STEPS).ceil() as i16)
+    }
+
+    /// The least that a row which reaches `threshold` can have.
+    pub fn least(threshold: f32) -> Self {
+        Self((threshold * STEPS).floor() as i16)
+    }
+}
+
+const STEPS: f32 = 16384.0;
+
+/// The rows with the highest upper bounds among those seen so far. They only choose where a close look begins: a better or worse
+/// choice makes a search faster or slower.
+#[derive(Debug)]
+pub(super) struct Pilots {
+    rows: Vec<(Upper, u32)>,
+    /// So many are kept.
+    count: usize,
+    least: Upper,
+}
+
+impl Pilots {
+    /// Enough for k rows to be among them that nearly are the best k.
     pub fn new(query: &Prepared) -> Self {
-        Self { candidates: Vec::new(), limit: (2 * query.k).max(512), survivors: Vec::new() }
+        Self { rows: Vec::new(), count: (2 * query.k).max(64) + query.exclude.len(), least: Upper::LOWEST }
     }
 
-    /// Notes the rows of a block, beginning at `first`, whose bound reaches `threshold`.
+    /// Notes the rows of a block, beginning at `first`.
     #[inline(always)]
-    pub fn offer(&mut self, first: usize, bounds: &[f32], threshold: f32) {
-        for (index, &bound) in (first as u32..).zip(bounds) {
-            if bound >= threshold {
-                self.survivors.push(index);
+    pub fn offer(&mut self, first: usize, bounds: &[Upper]) {
+        if !bounds.iter().fold(false, |any, &bound| any | (bound > self.least)) {
+            return;
+        }
+        for (row, &bound) in (first as u32..).zip(bounds) {
+            if bound > self.least {
+                self.rows.push((bound, row));
             }
         }
-    }
-
-    /// Looks at the rows that were offered: those that can be among the best become candidates.
-    #[inline(always)]
-    pub fn look(&mut self, kernel: impl Kernel, rows: &QuantisedRows<'_>, query: &Prepared) {
-        let threshold = query.threshold();
-        query.fine.fetch(rows, &self.survivors);
-        for &index in &self.survivors {
-            let (lower, upper) = query.fine.bounds(kernel, rows, index as usize);
-            if upper >= threshold && query.exclude.binary_search(&(index as usize)).is_err() {
-                self.candidates.push(Candidate { index, lower, upper });
-            }
-        }
-        self.survivors.clear();
-        if self.candidates.len() >= self.limit {
-            self.sift(query);
+        if self.rows.len() >= 2 * self.count {
+            self.cut();
         }
     }
 
-    /// The k-th best of the candidates' lower bounds raises the threshold; those that can't reach it are dropped.
-    fn sift(&mut self, query: &Prepared) {
-        if let Some(last) = query.k.checked_sub(1).filter(|&last| last < self.candidates.len()) {
-            let (_, kth, _) = self.candidates.select_nth_unstable_by(last, |a, b| b.lower.total_cmp(&a.lower));
-            query.raise_threshold(kth.lower);
+    fn cut(&mut self) {
+        if self.count < self.rows.len() {
+            self.least = self.rows.select_nth_unstable_by(self.count - 1, |a, b| b.cmp(a)).1.0;
+            self.rows.truncate(self.count);
         }
-        let threshold = query.threshold();
-        self.candidates.retain(|candidate| candidate.upper >= threshold);
-        self.limit = self.limit.max(2 * self.candidates.len());
     }
 
-    /// One collector for the rows of both.
+    /// The best of both.
     pub fn merge(mut self, mut other: Self) -> Self {
-        self.candidates.append(&mut other.candidates);
+        self.rows.append(&mut other.rows);
+        self.cut();
         self
     }
-
-    /// What is left when all rows have been looked at.
-    pub fn finish(mut self, query: &Prepared) -> Vec<Candidate> {
-        self.sift(query);
-        self.candidates
-    }
-}
-
-fn ordered_bits(value: f32) -> u32 {
-    let bits = value.to_bits();
-    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
-}
-
-fn from_ordered_bits(bits: u32) -> f32 {
-    f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 
 #[cfg(test)]
@@ -173,9 +188,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ordered_bits_order_floats_and_come_back() {
-        let values = [f32::NEG_INFINITY, -1.0, -1e-40, 0.0, 1e-40, 0.5, 1.0, f32::INFINITY];
-        assert!(values.windows(2).all(|pair| ordered_bits(pair[0]) < ordered_bits(pair[1])));
-        assert!(values.iter().all(|&value| from_ordered_bits(ordered_bits(value)).to_bits() == value.to_bits()));
+    fn a_bound_in_steps_is_never_below_what_it_stands_for() {
+        for bound in [-1.9, -0.3, -1e-7, 0.0, 1e-7, 0.123_456_7, 0.999_999_9, 1.0, 1.2] {
+            assert!(Upper::above(bound) >= Upper::least(bound), "{bound}");
+            assert!(f32::from(Upper::above(bound).0) / STEPS >= bound, "{bound}");
+            assert!(f32::from(Upper::least(bound).0) / STEPS <= bound, "{bound}");
+        }
+        assert!(Upper::above(f32::INFINITY) > Upper::least(1.0), "a row that nothing is known of reaches everything");
+        assert!(Upper::above(0.5) < Upper::least(0.51));
     }
 }

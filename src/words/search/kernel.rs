@@ -7,6 +7,26 @@ use crate::words::quantise::{
     fine::LANES,
 };
 
+/// Work to be compiled for each kernel there is.
+pub(super) trait Pass {
+    type Output;
+
+    /// Mark it `#[inline(always)]`, and what it calls.
+    fn run(self, kernel: impl Kernel) -> Self::Output;
+}
+
+/// Runs `pass` with the fastest kernel that the machine has.
+pub(super) fn dispatch<P: Pass>(pass: P) -> P::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return simd.vectorize(
+            #[inline(always)]
+            || pass.run(Avx2(simd)),
+        );
+    }
+    pass.run(Portable)
+}
+
 /// Integer dot products, which every machine computes alike.
 pub(super) trait Kernel: Copy {
     /// Of a block's nibbles with several queries at once. `block`: the coarse codes of [`BLOCK_ROWS`] rows.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::*;
+use super::{kernel::Portable, *};
 use crate::words::SetInfo;
 
 /// Kinds of data that try the bound in different ways.
