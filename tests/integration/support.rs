@@ -1,7 +1,6 @@
 //! A real server on a free port with a small vector set in a temporary folder, and a client for it.
 
 use std::{
-    ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -31,21 +30,30 @@ pub struct Server {
 impl Server {
     /// Starts a server that knows the set [`SET`], and waits until it says that it listens.
     pub fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_with(|_, _| ())
     }
 
-    /// The same, with more arguments.
-    pub fn start_with(arguments: &[&OsStr]) -> Self {
+    /// As [`Self::start`], with a folder of data sets that holds these analogy questions: names of sections, and their lines.
+    pub fn start_with_questions(sections: &[(&str, &str)]) -> Self {
+        Self::start_with(|command, folder| {
+            let datasets = folder.join("datasets");
+            let questions = datasets.join("glove/questions");
+            std::fs::create_dir_all(&questions).unwrap();
+            for (name, lines) in sections {
+                std::fs::write(questions.join(format!("{name}.txt")), lines).unwrap();
+            }
+            command.arg("--datasets").arg(datasets);
+        })
+    }
+
+    /// As [`Self::start`], with what `prepare` adds to the command and to the folder that the server is given.
+    pub fn start_with(prepare: impl FnOnce(&mut Command, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         import_small_set(folder.path());
-        let mut child = command()
-            .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
-            .arg(folder.path())
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = command();
+        command.args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"]).arg(folder.path());
+        prepare(&mut command, folder.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -109,15 +117,6 @@ pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_torchboard"));
     command.env_remove("TORCHBOARD_DATA").env_remove("TORCHBOARD_DATA_DIR");
     command
-}
-
-/// A folder of data sets that holds these analogy questions, as one section called `royal`.
-pub fn with_questions(text: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let questions = folder.path().join("glove/questions");
-    std::fs::create_dir_all(&questions).unwrap();
-    std::fs::write(questions.join("royal.txt"), text).unwrap();
-    folder
 }
 
 /// Four words whose analogy can be worked out by hand, on the axes male, female, royal; and words far from them.
