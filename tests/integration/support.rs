@@ -1,6 +1,7 @@
 //! A real server on a free port with a small vector set in a temporary folder, and a client for it.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -25,35 +26,41 @@ pub struct Server {
     pub address: String,
     client: Client,
     folder: tempfile::TempDir,
+    /// Removed with the server.
+    datasets: Option<tempfile::TempDir>,
 }
 
 impl Server {
     /// Starts a server that knows the set [`SET`], and waits until it says that it listens.
     pub fn start() -> Self {
-        Self::start_with(|_, _| ())
+        Self::start_with(&[])
     }
 
     /// As [`Self::start`], with a folder of data sets that holds these analogy questions: names of sections, and their lines.
     pub fn start_with_questions(sections: &[(&str, &str)]) -> Self {
-        Self::start_with(|command, folder| {
-            let datasets = folder.join("datasets");
-            let questions = datasets.join("glove/questions");
-            std::fs::create_dir_all(&questions).unwrap();
-            for (name, lines) in sections {
-                std::fs::write(questions.join(format!("{name}.txt")), lines).unwrap();
-            }
-            command.arg("--datasets").arg(datasets);
-        })
+        let datasets = tempfile::tempdir().unwrap();
+        let questions = datasets.path().join("glove/questions");
+        std::fs::create_dir_all(&questions).unwrap();
+        for (name, lines) in sections {
+            std::fs::write(questions.join(format!("{name}.txt")), lines).unwrap();
+        }
+        let mut server = Self::start_with(&["--datasets".as_ref(), datasets.path().as_os_str()]);
+        server.datasets = Some(datasets);
+        server
     }
 
-    /// As [`Self::start`], with what `prepare` adds to the command and to the folder that the server is given.
-    pub fn start_with(prepare: impl FnOnce(&mut Command, &Path)) -> Self {
+    /// As [`Self::start`], with more arguments.
+    pub fn start_with(arguments: &[&OsStr]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         import_small_set(folder.path());
-        let mut command = command();
-        command.args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"]).arg(folder.path());
-        prepare(&mut command, folder.path());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command()
+            .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
+            .arg(folder.path())
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let output = child.stdout.take().unwrap();
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -64,7 +71,7 @@ impl Server {
             panic!("the first line was {first:?}");
         };
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
-        Self { address: address.to_owned(), child, client, folder }
+        Self { address: address.to_owned(), child, client, folder, datasets: None }
     }
 
     /// The folder that the server was given.
@@ -117,6 +124,15 @@ pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_torchboard"));
     command.env_remove("TORCHBOARD_DATA").env_remove("TORCHBOARD_DATA_DIR");
     command
+}
+
+/// A folder of data sets that holds these analogy questions, as one section called `royal`.
+pub fn with_questions(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let questions = folder.path().join("glove/questions");
+    std::fs::create_dir_all(&questions).unwrap();
+    std::fs::write(questions.join("royal.txt"), text).unwrap();
+    folder
 }
 
 /// Four words whose analogy can be worked out by hand, on the axes male, female, royal; and words far from them.

@@ -4,7 +4,7 @@ use std::{path::Path, process::Output};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, command, import_small_set};
+use crate::support::{Server, command, import_small_set, with_questions};
 
 /// `torchboard words ...` on the data folder `folder`.
 fn words(folder: &Path, arguments: &[&str]) -> Output {
@@ -109,12 +109,8 @@ fn bad_questions_are_told_what_is_wrong() {
 #[test]
 fn an_evaluation_counts_by_section_and_in_all() {
     let folder = small();
-    let datasets = folder.path().join("datasets");
-    let questions = datasets.join("glove/questions");
-    std::fs::create_dir_all(&questions).unwrap();
-    let text = "man woman king queen\nking queen man woman\nman woman king filler1\nman woman king nothere\n";
-    std::fs::write(questions.join("royal.txt"), text).unwrap();
-    let datasets = datasets.to_str().unwrap();
+    let datasets = with_questions("man woman king queen\nking queen man woman\nman woman king filler1\nman woman king nothere\n");
+    let datasets = datasets.path().to_str().unwrap();
     let row = |name: &str| json!({"name": name, "questions": 4, "covered": 3, "correct": 2, "accuracy": 2.0 / 3.0});
     let expected = json!({"set": "small", "limit": 64, "sections": [row("royal")], "total": row("total"), "stored": false});
     for given in

@@ -43,9 +43,7 @@ async fn an_evaluation_counts_by_section_and_in_all() {
 #[tokio::test]
 async fn without_questions_an_evaluation_says_what_to_do_until_they_come() {
     let datasets = tempfile::tempdir().unwrap();
-    let server = Server::start_with(|command, _| {
-        command.arg("--datasets").arg(datasets.path());
-    });
+    let server = Server::start_with(&["--datasets".as_ref(), datasets.path().as_os_str()]);
     let response = server.get("/api/v1/words/small/evaluation").await;
     assert!(response.headers().contains_key("retry-after"));
     assert_eq!((response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()), (503, "application/problem+json"));
