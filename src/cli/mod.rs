@@ -41,6 +41,8 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
     if matches!(settings.device, DeviceChoice::Cuda(_)) {
         settings.device.resolve()?; // a GPU asked for by name and not there ends every command alike, before any work
     }
+    // What is computed in parallel uses these threads, whichever command asks for it; nothing has started the pool before.
+    rayon::ThreadPoolBuilder::new().num_threads(settings.threads).build_global()?;
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
         Command::Train(command) => command.run(&settings),

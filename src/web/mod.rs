@@ -4,6 +4,7 @@
 
 mod api;
 mod assets;
+mod body;
 mod faces;
 mod language;
 mod monitor;

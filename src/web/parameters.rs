@@ -47,6 +47,14 @@ impl Parameters {
         }
     }
 
+    /// The value of `name`, or `default`.
+    ///
+    /// # Errors
+    /// When it is empty, or given more than once.
+    pub fn text<'text>(&'text self, name: &str, default: &'text str) -> AppResult<&'text str> {
+        if self.optional(name)?.is_none() { Ok(default) } else { self.required(name) }
+    }
+
     /// Every value of `name`, at most `limit`.
     ///
     /// # Errors

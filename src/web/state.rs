@@ -8,7 +8,7 @@ use super::monitor::Monitor;
 use crate::{
     config::Settings,
     error::{AppError, AppResult},
-    words::{Library, search::Batcher},
+    words::{Evaluations, Library, search::Batcher},
 };
 
 /// Shared by all handlers; cheap to clone.
@@ -19,6 +19,8 @@ pub struct AppState(Arc<Shared>);
 pub struct Shared {
     /// The vector sets.
     pub library: Arc<Library>,
+    /// What the sets get right of the analogy questions.
+    pub evaluations: Evaluations,
     /// How the program was started.
     pub settings: Settings,
     /// Where tensors live: `cpu` or `cuda:N`.
@@ -46,9 +48,10 @@ impl AppState {
     pub fn open(settings: Settings) -> anyhow::Result<Self> {
         let device = settings.device.name()?;
         let library = Arc::new(Library::open(&settings)?);
+        let evaluations = Evaluations::new(&settings);
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
-        Ok(Self(Arc::new(Shared { library, settings, device, searches, monitor: Monitor::new()?, computations })))
+        Ok(Self(Arc::new(Shared { library, evaluations, settings, device, searches, monitor: Monitor::new()?, computations })))
     }
 
     /// Runs `work` off the threads that answer requests.

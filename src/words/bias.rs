@@ -3,6 +3,7 @@
 use rand::{SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     VectorSet, analogy,
@@ -12,17 +13,22 @@ use crate::error::{AppError, AppResult};
 
 /// Published word lists, and occupations to place.
 #[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lists {
     /// Where the tests come from.
+    #[serde(default)]
     pub source: String,
     /// Association tests.
+    #[serde(default)]
     pub tests: Vec<Test>,
     /// Words for [`place_on_axis`].
+    #[serde(default)]
     pub occupations: Occupations,
 }
 
 /// One word embedding association test.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Test {
     /// In a URL.
     pub id: String,
@@ -33,7 +39,8 @@ pub struct Test {
 }
 
 /// Words under one name.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct WordList {
     /// What the words have in common.
     pub name: String,
@@ -42,16 +49,18 @@ pub struct WordList {
 }
 
 /// Occupations and where the list comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Occupations {
     /// In a sentence.
+    #[serde(default)]
     pub source: String,
     /// In any order.
     pub words: Vec<String>,
 }
 
 /// The result of an association test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Association {
     /// Cohen's d of the targets' associations, -2 to 2: above 0, X goes with A and Y with B.
     pub effect_size: f64,
@@ -68,7 +77,7 @@ pub struct Association {
 }
 
 /// A word's place on an axis.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Placed {
     /// The word.
     pub word: String,
@@ -96,24 +105,24 @@ pub fn default_lists() -> Lists {
 /// Source: Caliskan, Bryson and Narayanan 2017; theirs counts strictly larger differences, so that its exact p can be 0.
 pub fn associate(set: &VectorSet, test: &Test) -> AppResult<Association> {
     let mut missing = Vec::new();
-    let mut resolve = |list: &WordList| -> AppResult<Vec<usize>> {
+    let mut resolve = |field: &str, list: &WordList| -> AppResult<Vec<usize>> {
         let mut found: Vec<usize> = Vec::new();
         for word in &list.words {
-            match index_of(set, word) {
+            match set.look_up(word) {
                 Some(index) if !found.contains(&index) => found.push(index),
                 Some(_) => {}
                 None => missing.push(word.clone()),
             }
         }
         if found.len() < 2 {
-            return Err(AppError::invalid("words", format!("Of the list {:?}, this set has fewer than two words.", list.name)));
+            return Err(AppError::invalid(field, format!("Of the list {:?}, this set has fewer than two words.", list.name)));
         }
         Ok(found)
     };
-    let [x, y] = [resolve(&test.targets[0])?, resolve(&test.targets[1])?];
-    let [a, b] = [resolve(&test.attributes[0])?, resolve(&test.attributes[1])?];
+    let [x, y] = [resolve("targets", &test.targets[0])?, resolve("targets", &test.targets[1])?];
+    let [a, b] = [resolve("attributes", &test.attributes[0])?, resolve("attributes", &test.attributes[1])?];
     if let Some(&both) = x.iter().find(|word| y.contains(word)) {
-        return Err(AppError::invalid("words", format!("The word {:?} stands in both targets.", set.word(both))));
+        return Err(AppError::invalid("targets", format!("The word {:?} stands in both targets.", set.word(both))));
     }
     let units = |words: &[usize]| words.iter().map(|&word| unit(set.row(word))).collect::<Vec<_>>();
     let (a_units, b_units) = (units(&a), units(&b));
@@ -135,7 +144,7 @@ pub fn place_on_axis(set: &VectorSet, from: &str, to: &str, words: &[String]) ->
     let axis = unit(&analogy::combine(set, &[set.find(from)?], &[set.find(to)?], 1).vector);
     let mut placed: Vec<Placed> = words
         .iter()
-        .filter_map(|word| index_of(set, word))
+        .filter_map(|word| set.look_up(word))
         .map(|index| Placed { word: set.word(index).to_owned(), position: f64::from(score(set, index, &axis)) })
         .collect();
     placed.sort_by(|a, b| b.position.total_cmp(&a.position).then_with(|| a.word.cmp(&b.word)));
@@ -148,10 +157,6 @@ pub const MOST_EXACT: u64 = 184_756;
 /// Divisions drawn where there are more.
 pub const SAMPLES: u64 = 100_000;
 const SEED: u64 = 2017;
-
-fn index_of(set: &VectorSet, word: &str) -> Option<usize> {
-    set.index_of(word).or_else(|| set.index_of(&word.to_lowercase()))
-}
 
 /// Effect size, p-value, divisions looked at, and whether those are all, of associations whose first `x` belong to X.
 fn compare(associations: &[f64], x: usize) -> (f64, f64, u64, bool) {

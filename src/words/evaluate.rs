@@ -8,12 +8,13 @@ use std::{
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{VectorSet, analogy, search};
 use crate::error::{AppError, AppResult};
 
 /// What a set gets right of the analogy questions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Evaluation {
     /// The set's id.
     pub set: String,
@@ -23,10 +24,12 @@ pub struct Evaluation {
     pub sections: Vec<SectionScore>,
     /// All sections together.
     pub total: SectionScore,
+    /// Whether this came with the program instead of being computed from questions at hand.
+    pub stored: bool,
 }
 
 /// What a set gets right of one section.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SectionScore {
     /// As the questions name it.
     pub name: String,
@@ -39,6 +42,11 @@ pub struct SectionScore {
     /// `correct / covered`; none without a covered question.
     pub accuracy: Option<f64>,
 }
+
+/// The limit where nobody says one: gensim's, beyond which words are too rare to be right.
+pub const DEFAULT_LIMIT: usize = 300_000;
+/// The largest limit that is taken; more words than any published set has.
+pub const MOST_LIMIT: usize = 10_000_000;
 
 /// Analogy questions: `a` is to `b` as `c` is to `d`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -105,7 +113,7 @@ pub fn evaluate(set: &VectorSet, questions: &Questions, limit: usize) -> Evaluat
         .collect();
     let sum = |count: fn(&SectionScore) -> usize| sections.iter().map(count).sum();
     let total = SectionScore::new("total".into(), sum(|s| s.questions), sum(|s| s.covered), sum(|s| s.correct));
-    Evaluation { set: set.info().id.clone(), limit, sections, total }
+    Evaluation { set: set.info().id.clone(), limit, sections, total, stored: false }
 }
 
 /// How many answers gensim looks at for one that is not a word of the question in another case.
@@ -193,10 +201,11 @@ mod tests {
 
     #[test]
     fn another_spelling_of_a_question_word_is_no_answer() {
-        // "King" is nearer to the sum than "queen" once "queen" lies aside; it must be passed over.
-        let rows = ROWS.map(|(word, row)| if word == "queen" { (word, [1.0, 0.4, 0.3]) } else { (word, row) });
-        assert_eq!(evaluate(&set(&rows), &questions("apple man king queen"), 6).total.questions, 1);
-        let query = analogy::combine(&set(&rows), &[1, 2], &[0], 5);
-        assert!(search::nearest(&set(&rows), &[query])[0].len() <= 5);
+        // woman + king - man points to (.414, .707, .707): "King" lies there, "queen" comes second.
+        let rows = ROWS.map(|(word, row)| if word == "King" { (word, [0.414, 0.707, 0.707]) } else { (word, row) });
+        let nearest = &search::nearest(&set(&rows), &[analogy::combine(&set(&rows), &[1, 2], &[0], ANSWERS)])[0];
+        assert_eq!([nearest[0], nearest[1]].map(|answer| rows[answer.index].0), ["King", "queen"]);
+        assert_eq!(evaluate(&set(&rows), &questions("man woman king queen"), 6).total.correct, 1, "King is king, which was asked");
+        assert_eq!(evaluate(&set(&rows), &questions("man woman apple queen"), 6).total.correct, 0, "of apple it is no other spelling");
     }
 }

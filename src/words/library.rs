@@ -76,6 +76,22 @@ impl Library {
     /// # Errors
     /// None at present: where the data folder can't be written, images are made in temporary files.
     pub fn open(settings: &Settings) -> AppResult<Self> {
+        let library = Self::open_some(settings, |_| true)?;
+        library.wait_at_most(PATIENCE);
+        Ok(library)
+    }
+
+    /// The set called `id` alone; what else there is is neither opened nor imported.
+    ///
+    /// # Errors
+    /// As [`Self::get`], and where no thread can be started.
+    pub fn open_one(settings: &Settings, id: &str) -> AppResult<Arc<VectorSet>> {
+        let only = Self::open_some(settings, |job| job.id == id)?;
+        // Where there is no such set, the error names those there are.
+        if only.states().is_empty() { Self::open(settings)?.get(id) } else { only.wait_for(id) }
+    }
+
+    fn open_some(settings: &Settings, is_wanted: impl Fn(&Job) -> bool) -> AppResult<Self> {
         let folder = settings.data_dir.join("words");
         let writable = fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder)).is_ok();
         if writable {
@@ -83,15 +99,13 @@ impl Library {
         } else {
             tracing::warn!(folder = %folder.display(), "the data folder can't be written: vectors are read anew at each start");
         }
-        let jobs = jobs(&folder, settings.datasets.as_deref());
+        let jobs: Vec<Job> = jobs(&folder, settings.datasets.as_deref()).into_iter().filter(is_wanted).collect();
         let shared = Arc::new(Shared::default());
         shared.lock().extend(jobs.iter().map(|job| (job.id.clone(), SetState::Preparing)));
         let worker = Arc::clone(&shared);
         let folder = writable.then_some(folder);
         std::thread::Builder::new().name("word-vectors".into()).spawn(move || worker.prepare(jobs, folder.as_deref()))?;
-        let library = Self { shared };
-        library.wait_at_most(PATIENCE);
-        Ok(library)
+        Ok(Self { shared })
     }
 
     /// Every set that answers, `default` first.
@@ -227,7 +241,6 @@ impl Job {
     }
 }
 
-/// The id of the embedded set.
 /// The id of the embedded set.
 pub const DEFAULT: &str = "default";
 /// How long opening the library may take before it answers without some of its sets.

@@ -3,10 +3,12 @@
 //! A [`VectorSet`] is one file of vectors, opened; a [`Library`] is all the sets that this installation knows.
 
 pub mod analogy;
+pub mod answers;
 pub mod bias;
 mod builder;
 pub mod compact;
 pub mod evaluate;
+pub mod evaluations;
 pub mod format;
 pub mod glove;
 mod image;
@@ -20,6 +22,7 @@ mod set;
 mod simd;
 mod spelling;
 
+pub use evaluations::Evaluations;
 pub use image::{Origin, Skipped};
 pub use library::{DEFAULT, Library, SetState};
 pub use quantise::QuantisedRows;

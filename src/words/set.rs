@@ -163,12 +163,18 @@ impl VectorSet {
         spelling::nearest(self, word, limit)
     }
 
-    /// Where `word` stands, or an error that offers near spellings.
+    /// Where `word` stands: as written, else in lower case, as the vectors of most publishers are.
+    #[must_use]
+    pub fn look_up(&self, word: &str) -> Option<usize> {
+        self.index_of(word).or_else(|| self.index_of(&word.to_lowercase()))
+    }
+
+    /// As [`Self::look_up`], with an error that offers near spellings, which take a moment to find.
     ///
     /// # Errors
     /// [`AppError::NotFound`] with suggestions.
     pub fn find(&self, word: &str) -> AppResult<usize> {
-        self.index_of(word).ok_or_else(|| AppError::NotFound {
+        self.look_up(word).ok_or_else(|| AppError::NotFound {
             what: format!("the word “{word}” is not among the {} words of {}", self.len(), self.info().name),
             suggestions: self.near_spellings(word, 5).into_iter().map(|index| self.word(index).to_owned()).collect(),
         })

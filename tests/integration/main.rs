@@ -10,6 +10,8 @@ mod project;
 mod service;
 mod support;
 mod words_api;
+mod words_command;
 mod words_files;
+mod words_measures;
 mod words_page;
 mod words_parity;

@@ -1,6 +1,10 @@
 //! Starting, stopping, headers, faces of errors, languages and assets of the server.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    time::Instant,
+};
 
 use serde_json::Value;
 
@@ -177,10 +181,81 @@ async fn the_openapi_document_has_every_promised_route() {
         ("get", "/api/v1/words/{set}/vectors"),
         ("get", "/api/v1/words/{set}/completions"),
         ("get", "/api/v1/words/{set}/odd-one-out"),
+        ("get", "/api/v1/words/{set}/evaluation"),
+        ("post", "/api/v1/words/{set}/association"),
+        ("get", "/api/v1/words/{set}/axis"),
     ] {
         assert!(document["paths"][path][method]["responses"]["200"].is_object(), "{method} {path}");
         assert!(documentation.contains(path), "{path} in the docs for people");
     }
+}
+
+#[tokio::test]
+async fn a_bad_form_is_a_page_with_the_right_status() {
+    let server = Server::start();
+    let send =
+        async |kind: &str, body: Vec<u8>| server.request("POST", "/preferences").header("content-type", kind).body(body).send().await;
+    const FORM: &str = "application/x-www-form-urlencoded";
+    for (kind, body, status) in [
+        ("application/json", "{}", 415),
+        ("text/plain", "theme=dark", 415),
+        (FORM, "theme=", 422),
+        (FORM, "language=xx&back=/", 422),
+        (FORM, "theme=%FF%FE", 422),
+    ] {
+        let response = send(kind, body.into()).await.unwrap();
+        assert_eq!(response.status(), status, "{kind} {body}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains("<main") && page.contains(&status.to_string()), "{kind} {body}");
+    }
+    // The server answers and hangs up without reading the rest, so the client may learn of either first.
+    match send(FORM, [b"theme=".to_vec(), vec![b'x'; 10 << 20]].concat()).await {
+        Ok(response) => assert_eq!(response.status(), 413),
+        Err(error) => assert!(error.is_request() || error.is_body(), "{error:?}"),
+    }
+    assert_eq!(server.get("/health").await.status(), 200);
+}
+
+#[test]
+fn what_is_no_proper_request_is_refused_and_the_server_goes_on() {
+    let server = Server::start();
+    let authority = server.address.strip_prefix("http://").unwrap();
+    let status = |request: &[u8]| {
+        let mut stream = std::net::TcpStream::connect(authority).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        // The server may hang up before it has read all.
+        let _ = stream.write_all(request);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let line = String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned();
+        line.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).unwrap_or_else(|| panic!("{line:?}"))
+    };
+    let get = |path: &[u8]| [b"GET ", path, b" HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"].concat();
+    assert_eq!(status(&get(b"/health")), 200);
+    for path in [
+        &b"/\xff\xfe"[..],
+        b"/api/v1/words/\xc3\x28/neighbors?word=king",
+        b"/words?words=\xff",
+        b"/%ff",
+        b"/api/v1/words/%ff/axis",
+        b"/%00",
+        b"/api/v1/words/%00/axis",
+        b"//",
+        b"/../../etc/passwd",
+        b"/assets/../Cargo.toml",
+        b"/assets/%2e%2e/Cargo.toml",
+    ] {
+        let status = status(&get(path));
+        assert!((400..500).contains(&status), "{}: {status}", path.escape_ascii());
+    }
+    for request in
+        [&b"rubbish\r\n\r\n"[..], b"GET / HTTP/9.9\r\n\r\n", b"GET /health HTTP/1.1\r\nhost: here\r\ncontent-length: many\r\n\r\n"]
+    {
+        assert_eq!(status(request), 400, "{}", request.escape_ascii());
+    }
+    let long = [b"/api/v1/words/small/neighbors?word=", vec![b'x'; 70_000].as_slice()].concat();
+    assert!([414, 431].contains(&status(&get(&long))));
+    assert_eq!(status(&get(b"/health")), 200);
 }
 
 #[test]

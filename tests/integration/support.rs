@@ -1,6 +1,7 @@
 //! A real server on a free port with a small vector set in a temporary folder, and a client for it.
 
 use std::{
+    ffi::OsStr,
     fmt::Write as _,
     io::{BufRead as _, BufReader},
     path::Path,
@@ -26,16 +27,37 @@ pub struct Server {
     pub address: String,
     client: Client,
     folder: tempfile::TempDir,
+    /// Removed with the server.
+    datasets: Option<tempfile::TempDir>,
 }
 
 impl Server {
     /// Starts a server that knows the set [`SET`], and waits until it says that it listens.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// As [`Self::start`], with a folder of data sets that holds these analogy questions: names of sections, and their lines.
+    pub fn start_with_questions(sections: &[(&str, &str)]) -> Self {
+        let datasets = tempfile::tempdir().unwrap();
+        let questions = datasets.path().join("glove/questions");
+        std::fs::create_dir_all(&questions).unwrap();
+        for (name, lines) in sections {
+            std::fs::write(questions.join(format!("{name}.txt")), lines).unwrap();
+        }
+        let mut server = Self::start_with(&["--datasets".as_ref(), datasets.path().as_os_str()]);
+        server.datasets = Some(datasets);
+        server
+    }
+
+    /// As [`Self::start`], with more arguments.
+    pub fn start_with(arguments: &[&OsStr]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         import_small_set(folder.path());
         let mut child = command()
             .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
             .arg(folder.path())
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -50,7 +72,7 @@ impl Server {
             panic!("the first line was {first:?}");
         };
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
-        Self { address: address.to_owned(), child, client, folder }
+        Self { address: address.to_owned(), child, client, folder, datasets: None }
     }
 
     /// The folder that the server was given.
@@ -105,8 +127,17 @@ pub fn command() -> Command {
     command
 }
 
+/// A folder of data sets that holds these analogy questions, as one section called `royal`.
+pub fn with_questions(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let questions = folder.path().join("glove/questions");
+    std::fs::create_dir_all(&questions).unwrap();
+    std::fs::write(questions.join("royal.txt"), text).unwrap();
+    folder
+}
+
 /// Four words whose analogy can be worked out by hand, on the axes male, female, royal; and words far from them.
-fn import_small_set(data_dir: &Path) {
+pub fn import_small_set(data_dir: &Path) {
     let mut text = String::from("man 1 0 0 0 0\nwoman 0 1 0 0 0\nking 1 0 1 0 0\nqueen 0 1 1 0 0\n");
     for number in 0..FILLERS {
         let angle = number as f32 / FILLERS as f32;

@@ -46,6 +46,7 @@ async fn similarity_and_distance_sum_to_one() {
     let server = Server::start();
     let answer = server.json("/api/v1/words/small/similarity?a=king&b=man", 200).await;
     assert_eq!((&answer["a"], &answer["b"]), (&json!("king"), &json!("man")));
+    assert_eq!(server.json("/api/v1/words/small/similarity?a=KING&b=Man", 200).await, answer, "as neighbours do, in lower case");
     close(&answer["similarity"], 0.5_f64.sqrt());
     close(&answer["distance"], 1.0 - 0.5_f64.sqrt());
 }
@@ -117,8 +118,25 @@ async fn an_unknown_word_gets_near_spellings_and_an_unknown_set_the_sets() {
     let problem = server.json("/api/v1/words/small/neighbors?word=quen", 404).await;
     assert_eq!((&problem["status"], &problem["suggestions"][0]), (&json!(404), &json!("queen")));
     assert!(problem["type"].is_string() && problem["title"] == "Not Found" && problem["detail"].as_str().unwrap().contains("quen"));
-    let problem = server.json("/api/v1/words/nosuchset/neighbors?word=king", 404).await;
-    assert!(problem["detail"].as_str().unwrap().contains(SET), "{problem}");
+    for question in [
+        "neighbors?word=king",
+        "similarity?a=king&b=man",
+        "analogy?positive=king",
+        "odd-one-out?word=king",
+        "vectors?word=king",
+        "completions?prefix=k",
+    ] {
+        let problem = server.json(&format!("/api/v1/words/nosuchset/{question}"), 404).await;
+        assert!(problem["detail"].as_str().unwrap().contains(SET), "{question}: {problem}");
+    }
+    for question in
+        ["similarity?a=king&b=quen", "analogy?positive=king&negative=quen", "odd-one-out?word=king&word=man&word=quen", "vectors?word=quen"]
+    {
+        assert_eq!(server.json(&format!("/api/v1/words/small/{question}"), 404).await["suggestions"][0], "queen", "{question}");
+    }
+    for rubbish in ["%FF%FE", "%00", "%3Cscript%3E", "%E2%80%AE", &"x".repeat(5000)] {
+        server.json(&format!("/api/v1/words/small/neighbors?word={rubbish}"), 404).await;
+    }
 }
 
 #[tokio::test]
@@ -137,6 +155,12 @@ async fn a_bad_question_is_told_which_field_is_wrong() {
         ("neighbors", "word"),
         ("neighbors?word=", "word"),
         ("similarity?a=king", "b"),
+        ("similarity?a=&b=king", "a"),
+        ("odd-one-out", "word"),
+        ("odd-one-out?word=king&word=man", "word"),
+        ("odd-one-out?word=king&word=man&word=", "word"),
+        ("analogy?positive=king&k=0", "k"),
+        ("analogy?positive=king&k=1000000000", "k"),
         ("analogy?negative=man", "positive"),
         ("analogy?positive=king&positive=", "positive"),
         ("analogy?positive=king&method=divide", "method"),
@@ -165,15 +189,18 @@ async fn a_bad_projection_is_refused_without_a_fault_of_ours() {
         let (status, problem) = project(&server, &body).await;
         assert_eq!((status, problem["field"].as_str()), (422, Some(field)), "{problem}");
     }
-    for body in [
-        json!({}),
-        json!({"words": "king"}),
-        json!({"words": ["king"], "method": "umap"}),
-        json!({"words": ["king"], "seed": -1}),
-        json!({"words": ["king"], "sed": 1}),
-        json!([1]),
+    for (body, field) in [
+        (json!({}), "words"),
+        (json!({"words": "king"}), "words"),
+        (json!({"words": ["king", 1]}), "words[1]"),
+        (json!({"words": ["king"], "method": "umap"}), "method"),
+        (json!({"words": ["king"], "seed": -1}), "seed"),
+        (json!({"words": ["king"], "perplexity": null}), "perplexity"),
+        (json!({"words": ["king"], "sed": 1}), "sed"),
+        (json!("king"), "body"),
     ] {
-        assert_eq!(project(&server, &body).await.0, 422, "{body}");
+        let (status, problem) = project(&server, &body).await;
+        assert_eq!((status, problem["field"].as_str()), (422, Some(field)), "{body}: {problem}");
     }
     let path = "/api/v1/words/small/projection";
     let send = async |kind: &str, body: Vec<u8>| {

@@ -126,6 +126,26 @@ fn rows_that_policy_leaves_out_are_counted() {
 }
 
 #[test]
+fn a_binary_file_is_held_to_the_same_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = binary_rows(&[b"king", b"king", b"\xff\xfe", b"queen"], "\n");
+    let set = load(folder.path(), "policy.bin", &bytes).unwrap();
+    assert_eq!(rows(&set), [("king".to_owned(), vec![1.1, -2.0]), ("queen".to_owned(), vec![4.1, -2.0])]);
+    assert_eq!((set.skipped().duplicates, set.skipped().unreadable_words), (1, 1));
+}
+
+#[test]
+fn a_word_with_a_space_in_a_binary_file_shifts_no_vector() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line_end, expected) in [("\n", "vector 3: a line end before it is missing"), ("", "vector 3: its word is no text")] {
+        let bytes = binary_rows(&[b"king", b"new york", b"queen", b"man"], line_end);
+        let error = format!("{:#}", load(folder.path(), "spaces.bin", &bytes).map(|set| rows(&set)).expect_err(expected));
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(load(folder.path(), "none.bin", &binary_rows(&[b"king", b"new_york", b"queen", b"man"], line_end)).unwrap().len(), 4);
+    }
+}
+
+#[test]
 fn words_may_hold_spaces_and_look_like_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let text = "the 1 2\n. . . 3 4\nat name@domain.com 5 6\n1999 7 8\n\u{a0} 9 10\n";
@@ -351,6 +371,17 @@ proptest! {
             prop_assert_eq!(&rows(&set)[..], &whole[..set.len()]);
         }
     }
+}
+
+/// word2vec's binary form: row N holds N + .1 and -2.
+fn binary_rows(words: &[&[u8]], line_end: &str) -> Vec<u8> {
+    let mut bytes = format!("{} 2\n", words.len()).into_bytes();
+    for (index, word) in words.iter().enumerate() {
+        bytes.extend(word.iter().chain(b" "));
+        [index as f32 + 1.1, -2.0].iter().for_each(|value: &f32| bytes.extend(value.to_le_bytes()));
+        bytes.extend(line_end.bytes());
+    }
+    bytes
 }
 
 fn load(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<VectorSet> {

@@ -155,7 +155,7 @@ impl ListArguments {
 
 impl InspectArguments {
     pub fn run(self, settings: &Settings) -> Result<ExitCode> {
-        let set = Library::open(settings)?.wait_for(&self.id)?;
+        let set = Library::open_one(settings, &self.id)?;
         let description = serde_json::json!({ "set": set.info(), "origin": set.origin(), "skipped": set.skipped() });
         if self.json {
             println!("{description}");
@@ -180,7 +180,7 @@ impl ExportCompactArguments {
             };
             Arc::new(import.run_nameless()?.set)
         } else {
-            Library::open(settings)?.wait_for(&self.set)?
+            Library::open_one(settings, &self.set)?
         };
         let known = set.info().clone();
         let info = SetInfo {

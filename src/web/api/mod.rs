@@ -1,5 +1,7 @@
 //! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the `OpenAPI` document.
 
+mod bias;
+mod evaluation;
 mod projection;
 mod service;
 mod words;
@@ -35,6 +37,9 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(service::openapi))
         .merge(words::router())
         .routes(routes!(projection::projection))
+        .routes(routes!(evaluation::evaluation))
+        .routes(routes!(bias::association))
+        .routes(routes!(bias::axis))
         .split_for_parts();
     (router.layer(Extension(Arc::new(document.clone()))), document)
 }

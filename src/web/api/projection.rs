@@ -19,7 +19,7 @@ use super::words::MOST_WORDS;
 use crate::{
     error::{AppError, AppResult},
     project::{self, Points, TsneOptions},
-    web::AppState,
+    web::{AppState, body::JsonBody},
     words::VectorSet,
 };
 
@@ -29,7 +29,7 @@ use crate::{
 pub async fn projection(
     State(state): State<AppState>,
     Path(set): Path<String>,
-    Json(request): Json<ProjectionRequest>,
+    JsonBody(request): JsonBody<ProjectionRequest>,
 ) -> AppResult<Json<Projected>> {
     let set = state.library.get(&set)?;
     if request.words.is_empty() {

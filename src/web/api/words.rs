@@ -14,16 +14,14 @@ use crate::{
     error::{AppError, AppResult},
     web::{AppState, parameters::Parameters},
     words::{
-        Neighbor, SetInfo, VectorSet,
+        SetInfo, VectorSet,
         analogy::{self, Method},
+        answers::{Analogy, DEFAULT_NEIGHBORS, MOST_NEIGHBORS, Neighbors, OddOneOut, Similarity},
     },
 };
 
-/// Most neighbours of one question.
-const MOST_NEIGHBORS: usize = 1000;
 /// Most words of one question.
 pub(super) const MOST_WORDS: usize = 2000;
-const DEFAULT_NEIGHBORS: usize = 10;
 
 /// Every route on words.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -45,28 +43,15 @@ struct Listed<T> {
     next_cursor: Option<String>,
 }
 
-/// A word and its similarity to a question.
-#[derive(Serialize, ToSchema)]
-struct Answer {
-    word: String,
-    /// Cosine similarity, in -1 to 1; with `method=mul`, the 3CosMul score.
-    similarity: f32,
-}
-
-fn answers(set: &VectorSet, neighbors: &[Neighbor]) -> Vec<Answer> {
-    neighbors.iter().map(|neighbor| Answer { word: set.word(neighbor.index).to_owned(), similarity: neighbor.similarity }).collect()
-}
-
 /// What every question to a set has: the set, and words that must be in it.
 struct Question {
     set: Arc<VectorSet>,
-    id: String,
     parameters: Parameters,
 }
 
 impl Question {
-    fn new(state: &AppState, id: String, parameters: Parameters) -> AppResult<Self> {
-        Ok(Self { set: state.library.get(&id)?, id, parameters })
+    fn new(state: &AppState, id: &str, parameters: Parameters) -> AppResult<Self> {
+        Ok(Self { set: state.library.get(id)?, parameters })
     }
 
     fn word(&self, name: &str) -> AppResult<usize> {
@@ -78,11 +63,11 @@ impl Question {
         let mut found = [const { Vec::new() }; N];
         for (indices, name) in found.iter_mut().zip(names) {
             for word in self.parameters.many(name, MOST_WORDS)? {
-                let index = if let Some(index) = self.set.index_of(word) {
+                let index = if let Some(index) = self.set.look_up(word) {
                     index
                 } else {
                     let (set, word) = (Arc::clone(&self.set), word.to_owned());
-                    state.compute(move |_| set.index_of(&word.to_lowercase()).map_or_else(|| set.find(&word), Ok)).await?
+                    state.compute(move |_| set.find(&word)).await?
                 };
                 indices.push(index);
             }
@@ -109,39 +94,17 @@ async fn list(State(state): State<AppState>) -> Json<Listed<SetInfo>> {
     Json(Listed { items: state.library.list(), next_cursor: None })
 }
 
-/// The words nearest to a word.
-#[derive(Serialize, ToSchema)]
-struct Neighbors {
-    set: String,
-    word: String,
-    k: usize,
-    /// Best first, the word itself left out.
-    neighbors: Vec<Answer>,
-}
-
 /// The words nearest to a word by cosine similarity, best first; exact.
 #[utoipa::path(get, path = "/api/v1/words/{set}/neighbors", tag = "words",
     params(("set" = String, Path, example = "default"), ("word" = String, Query, example = "john"), ("k" = Option<usize>, Query, minimum = 1, maximum = 1000, example = 10)),
     responses((status = 200, body = Neighbors), (status = 404, description = "No such set or word; `suggestions` has near spellings"), (status = 422, description = "`k` outside 1..=1000")))]
 async fn neighbors(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Neighbors>> {
-    let question = Question::new(&state, set, parameters)?;
+    let question = Question::new(&state, &set, parameters)?;
     let k = question.k()?;
     question.parameters.required("word")?;
     let [word] = question.look_up(&state, ["word"]).await?;
     let found = state.searches.nearest(Arc::clone(&question.set), analogy::combine(&question.set, &word, &[], k)).await?;
-    let neighbors = answers(&question.set, &found);
-    Ok(Json(Neighbors { word: question.set.word(word[0]).to_owned(), k, neighbors, set: question.id }))
-}
-
-/// How near two words are.
-#[derive(Serialize, ToSchema)]
-struct Similarity {
-    a: String,
-    b: String,
-    /// Cosine similarity, in -1 to 1.
-    similarity: f32,
-    /// 1 - similarity.
-    distance: f32,
+    Ok(Json(Neighbors::new(&question.set, word[0], k, &found)))
 }
 
 /// Cosine similarity and distance of two words.
@@ -149,28 +112,13 @@ struct Similarity {
     params(("set" = String, Path, example = "default"), ("a" = String, Query, example = "john"), ("b" = String, Query, example = "alex")),
     responses((status = 200, body = Similarity), (status = 404, description = "No such set or word")))]
 async fn similarity(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Similarity>> {
-    let question = Question::new(&state, set, parameters)?;
+    let question = Question::new(&state, &set, parameters)?;
     state
         .compute(move |_| {
             let (a, b) = (question.word("a")?, question.word("b")?);
-            let similarity = analogy::similarity(&question.set, a, b);
-            let word = |index| question.set.word(index).to_owned();
-            Ok(Json(Similarity { a: word(a), b: word(b), similarity, distance: 1.0 - similarity }))
+            Ok(Json(Similarity::of(&question.set, a, b)))
         })
         .await
-}
-
-/// The words nearest to a sum of words.
-#[derive(Serialize, ToSchema)]
-struct Analogy {
-    positive: Vec<String>,
-    negative: Vec<String>,
-    /// `add` or `mul`.
-    #[schema(value_type = String, example = "add")]
-    method: Method,
-    k: usize,
-    /// Best first, the words of the question left out.
-    neighbors: Vec<Answer>,
 }
 
 /// The words nearest to the positives less the negatives: by addition (3CosAdd) or multiplication (3CosMul).
@@ -180,7 +128,7 @@ struct Analogy {
         ("k" = Option<usize>, Query, minimum = 1, maximum = 1000, example = 10), ("method" = Option<String>, Query, description = "`add` or `mul`", example = "add")),
     responses((status = 200, body = Analogy), (status = 404, description = "No such set or word"), (status = 422, description = "No positive word, or `k` or `method` out of range")))]
 async fn analogy(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Analogy>> {
-    let question = Question::new(&state, set, parameters)?;
+    let question = Question::new(&state, &set, parameters)?;
     let k = question.k()?;
     let method = match question.parameters.optional("method")? {
         None | Some("add") => Method::Add,
@@ -198,16 +146,7 @@ async fn analogy(State(state): State<AppState>, Path(set): Path<String>, paramet
             state.compute(move |_| Ok(analogy::solve(&set, &positive, &negative, k, Method::Mul))).await?
         }
     };
-    let neighbors = answers(&question.set, &found);
-    Ok(Json(Analogy { positive: question.names(&positive), negative: question.names(&negative), method, k, neighbors }))
-}
-
-/// The word that fits least.
-#[derive(Serialize, ToSchema)]
-struct OddOneOut {
-    odd_one_out: String,
-    /// Each word's similarity to the centroid of all, in the order given.
-    words: Vec<Answer>,
+    Ok(Json(Analogy::new(&question.set, &positive, &negative, method, k, &found)))
 }
 
 /// The word least similar to the centroid of all.
@@ -215,18 +154,8 @@ struct OddOneOut {
     params(("set" = String, Path, example = "default"), ("word" = Vec<String>, Query, description = "repeat; at least three", example = json!(["breakfast", "dinner", "lunch", "horse"]))),
     responses((status = 200, body = OddOneOut), (status = 404, description = "No such set or word"), (status = 422, description = "Fewer than three words")))]
 async fn odd_one_out(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<OddOneOut>> {
-    let question = Question::new(&state, set, parameters)?;
-    state
-        .compute(move |_| {
-            let words = question.words("word")?;
-            if words.len() < 3 {
-                return Err(AppError::invalid("word", format!("is given {} times; at least three words are needed.", words.len())));
-            }
-            let placed = analogy::odd_one_out(&question.set, &words);
-            let odd = placed.iter().min_by(|a, b| a.similarity.total_cmp(&b.similarity)).map_or(0, |odd| odd.index);
-            Ok(Json(OddOneOut { odd_one_out: question.set.word(odd).to_owned(), words: answers(&question.set, &placed) }))
-        })
-        .await
+    let question = Question::new(&state, &set, parameters)?;
+    state.compute(move |_| OddOneOut::of(&question.set, &question.words("word")?).map(Json)).await
 }
 
 /// Vectors as their file has them.
@@ -248,7 +177,7 @@ struct WordVector {
     params(("set" = String, Path, example = "default"), ("word" = Vec<String>, Query, description = "repeat for several", example = json!(["king", "queen"]))),
     responses((status = 200, body = Vectors), (status = 404, description = "No such set or word"), (status = 422, description = "No word given")))]
 async fn vectors(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Vectors>> {
-    let question = Question::new(&state, set, parameters)?;
+    let question = Question::new(&state, &set, parameters)?;
     state
         .compute(move |_| {
             let words = question.words("word")?;
@@ -277,7 +206,7 @@ struct Completions {
     params(("set" = String, Path, example = "default"), ("prefix" = String, Query, example = "quee"), ("limit" = Option<usize>, Query, minimum = 1, maximum = 100, example = 8)),
     responses((status = 200, body = Completions), (status = 404, description = "No such set")))]
 async fn completions(State(state): State<AppState>, Path(set): Path<String>, parameters: Parameters) -> AppResult<Json<Completions>> {
-    let question = Question::new(&state, set, parameters)?;
+    let question = Question::new(&state, &set, parameters)?;
     let limit = question.parameters.number("limit", 8, 1..=100)?;
     state
         .compute(move |_| {

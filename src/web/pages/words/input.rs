@@ -116,7 +116,7 @@ pub fn latin_digits(text: &str) -> String {
 
 /// Where a typed word stands: as written, else in lower case, as the vectors of most publishers are.
 pub fn find(set: &VectorSet, word: &str) -> Option<usize> {
-    set.index_of(word).or_else(|| set.index_of(&word.to_lowercase()))
+    set.look_up(word)
 }
 
 /// The same, with the fault that offers near spellings.
