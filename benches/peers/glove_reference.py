@@ -37,9 +37,10 @@ MENDED = ("    fclose(logfile);\n    free(cr);", "    free(cr);")
 
 
 def main():
-    task, folder = sys.argv[1], Path(sys.argv[2])
+    task, folder = sys.argv[1], Path(sys.argv[2]).resolve()
     if task == "build":
         return build(folder)
+    os.chdir(folder)  # the programs keep file names in short buffers
     began = time.perf_counter()
     status = TASKS[task](folder, json.loads(sys.argv[3]))
     print(json.dumps({"seconds": time.perf_counter() - began}), flush=True)
@@ -72,23 +73,22 @@ def build(folder):
 def vocabulary(folder, settings):
     function = ctypes.CDLL(str(library(folder, "vocab_count"))).vocab_count
     function.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong, ctypes.c_char_p]
-    return function(path(folder, "tokens.txt"), path(folder, "vocabulary.txt"), 0, 0, settings["minimum_count"], b"/dev/null")
+    return function(b"tokens.txt", b"vocabulary.txt", 0, 0, settings["minimum_count"], b"/dev/null")
 
 
 def cooccurrences(folder, settings):
     function = ctypes.CDLL(str(library(folder, "cooccur"))).cooccur
     text, number = ctypes.c_char_p, ctypes.c_int
     function.argtypes = [text, text, text, number, number, number, text, ctypes.c_float, text]
-    names = [path(folder, name) for name in ("tokens.txt", "vocabulary.txt", "cooccurrences.bin")]
+    names = [b"tokens.txt", b"vocabulary.txt", b"cooccurrences.bin"]
     # Verbosity 0, both sides of a word, and the 4 GB of the reference's demonstration.
-    return function(*names, 0, 1, settings["window"], path(folder, "overflow"), 4.0, b"/dev/null")
+    return function(*names, 0, 1, settings["window"], b"overflow", 4.0, b"/dev/null")
 
 
 def shuffle(folder, settings):
     function = ctypes.CDLL(str(library(folder, "shuffle"))).shuffle
     function.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_float]
-    names = [path(folder, name) for name in ("cooccurrences.bin", "shuffled.bin", "part")]
-    return function(*names, 0, 2.0)
+    return function(b"cooccurrences.bin", b"shuffled.bin", b"part", 0, 2.0)
 
 
 def train(folder, settings):
@@ -96,28 +96,21 @@ def train(folder, settings):
     glove = ctypes.CDLL(str(library(folder, "glove")))
     threads = settings["threads"]
     cost = (ctypes.c_double * threads)()
-    words = (folder / "vocabulary.txt").read_bytes().count(b"\n")
+    words = Path("vocabulary.txt").read_bytes().count(b"\n")
     whole = {"verbose": 2, "num_threads": threads, "num_iter": settings["epochs"], "vector_size": settings["dimension"], "use_binary": 0, "model": 2}
-    texts = {"vocab_file": "vocabulary.txt", "input_file": "shuffled.bin", "save_W_file": "vectors"}
+    texts = {"vocab_file": b"vocabulary.txt", "input_file": b"shuffled.bin", "save_W_file": b"vectors"}
     for name, value in whole.items():
         ctypes.c_int.in_dll(glove, name).value = value
     for name, value in {"x_max": settings["x_max"], "alpha": 0.75, "eta": 0.05}.items():
         ctypes.c_double.in_dll(glove, name).value = value
     for name, value in texts.items():
-        ctypes.c_char_p.in_dll(glove, name).value = path(folder, value)
+        ctypes.c_char_p.in_dll(glove, name).value = value  # a literal: it lives as long as this function's code
     ctypes.c_longlong.in_dll(glove, "vocab_size").value = words
     ctypes.c_void_p.in_dll(glove, "cost").value = ctypes.addressof(cost)
     return glove.train_glove()
 
 
 TASKS = {"vocabulary": vocabulary, "cooccurrences": cooccurrences, "shuffle": shuffle, "train": train}
-KEPT = []
-
-
-def path(folder, name):
-    """The path as C wants it, kept for as long as this process lives."""
-    KEPT.append(os.fsencode(folder / name))
-    return KEPT[-1]
 
 
 def library(folder, name):
