@@ -150,7 +150,7 @@ def figure(number):
 
 def describe(machine):
     versions = ", ".join(f"{name} {version}" for name, version in sorted(machine.get("versions", {}).items()))
-    return f"{machine['cpu']}, {machine['threads']} threads, {machine['memory_gib']} GiB, {machine['system']}, {machine['date']}; {versions}"
+    return f"{machine['cpu']}, {machine['threads']} threads of {machine['cores']}, {machine['memory_gib']} GiB, {machine['system']}, {machine['date']}; {versions}"
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ def machine(peers=PEERS, programs=None):
     versions |= programs or {}
     return {
         "cpu": info.get("model name", platform.processor() or platform.machine()).strip(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": THREADS,
+        "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "system": f"{platform.system()} {platform.release()}",
         "date": datetime.date.today().isoformat(),
