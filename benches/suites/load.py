@@ -76,7 +76,8 @@ def rows(answers, first, again, words, dimensions):
     size, matrix = f"{words:,} x {dimensions}", words * dimensions * 4
     peak, peak_peer = answers["ours"]["peak_bytes"] / matrix, answers["gensim"]["peak_bytes"] / matrix
     touched = answers["ours again"]["touched_peak_bytes"] / matrix
-    base = f"{answers['ours']['base_bytes'] / 1e6:.0f} MB of it are libtorch and the program before they begin"
+    megabytes = {key: answers["ours again"][key] / 1e6 for key in ("base_bytes", "anonymous_bytes")}
+    base = f"{megabytes['base_bytes']:.0f} MB of it are libtorch and the program before they begin"
     return [
         common.row(
             f"First load of text, {size}", first["ours"], first["peer"], "gensim load_word2vec_format", "s", target=15,
@@ -92,7 +93,7 @@ def rows(answers, first, again, words, dimensions):
         ),
         common.row(
             "Memory when every page has been searched", touched, None, None, "times the f32 matrix", limit=1.6,
-            note=f"VmHWM likewise; {base}; processes share the pages of the image",
+            note=f"VmHWM likewise; {base}; {megabytes['anonymous_bytes']:.0f} MB are this process's alone, the rest mapped files, which processes share",
         ),
     ]
 
