@@ -65,7 +65,7 @@ function fixForms(element, section) {
   const alone = location.pathname.startsWith("/words/");
   if (section && !alone) {
     for (const form of element.querySelectorAll("form")) form.setAttribute("action", `/words#${section}`);
-    for (const link of element.querySelectorAll(".fault a, a.reset")) link.setAttribute("href", link.getAttribute("href").replace(/^\/words\/[a-z]+/, "/words"));
+    for (const link of element.querySelectorAll(".fault a, a.reset, .presets a, a.button")) link.setAttribute("href", link.getAttribute("href").replace(/^\/words\/[a-z]+/, "/words"));
   }
   return document.adoptNode(element);
 }
@@ -127,7 +127,7 @@ async function complete(input) {
       option.textContent = word;
       return option;
     }));
-    list.classList.toggle("near", !words.length);
+    list.style.top = `${input.offsetTop + input.offsetHeight + 2}px`;
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     input.removeAttribute("aria-activedescendant");

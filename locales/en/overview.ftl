@@ -1,12 +1,11 @@
 overview-title = Four small deep-learning systems, live
 overview-lead = A course report described these four systems in pasted tables and screenshots. Here each result is computed again before your eyes, can be questioned with your own input, and stands beside the figure that the report gives.
-overview-systems = The four systems
+overview-systems = To come
 overview-report = In the report
-overview-live = Live
-overview-coming = To come
+overview-live = live
 overview-words-about = GloVe vectors: nearest words, distances, analogies, maps of word groups, and the bias they carry.
-overview-words-figure = .70
-overview-words-report = similarity of queen, the nearest word to king + woman − man, on GloVe 6B in 200 dimensions
+overview-words-set = Answered here by
+overview-words-ask = Nearest to
 overview-triplet-about = Handwritten digits to a point in ten dimensions, trained on random and then on hard triplets.
 overview-triplet-figure = .0107
 overview-triplet-report = validation loss after ten epochs on triplets chosen at random

@@ -18,6 +18,7 @@ words-ours = Ours
 words-report = Report
 words-word = Word
 words-similarity = Similarity
+words-distance = Cosine distance
 words-rank = Rank
 words-both = in both lists
 words-missing = Not in this set:
@@ -30,6 +31,7 @@ words-reset = Back to the report’s
 words-back-to-all = All of the word page
 words-section-own = This section alone
 words-hint-list = Separate words by commas.
+words-figure-cut = The drawing shows the first { $shown } of { $count } bars; CSV and JSON have all.
 
 ## 1 Nearest words
 
@@ -192,22 +194,103 @@ words-bias-title = Bias
 words-bias-about = The report reads doctor + she − he = nurse as a bias of the vectors. Two measures make that testable: whether one list of words is associated with male words more than another is, and where each occupation lies between “he” and “she”.
 words-weat-title = Word-embedding association test
 words-weat-about = The WEAT effect size of Caliskan et al. (2017): how much more the words of X are associated with A rather than B than the words of Y are, in standard deviations. The p-value is the share of equal-sized regroupings of X and Y with an association at least as strong.
+words-weat-tests = Published lists:
+words-test-career-family = career and family
+words-test-math-arts = mathematics and arts
+words-test-science-arts = science and arts
+words-test-flowers-insects = flowers and insects
+words-list-male-names = male names
+words-list-female-names = female names
+words-list-career = career
+words-list-family = family
+words-list-mathematics = mathematics
+words-list-arts = arts
+words-list-male-terms = male terms
+words-list-female-terms = female terms
+words-list-science = science
+words-list-flowers = flowers
+words-list-insects = insects
+words-list-pleasant = pleasant words
+words-list-unpleasant = unpleasant words
+words-weat-x = Targets X
+words-weat-y = Targets Y
+words-weat-a = Attributes A
+words-weat-b = Attributes B
+words-weat-reading = { $verdict ->
+    [towards-a] “{ $x }” goes with “{ $a }” and “{ $y }” with “{ $b }”, more than chance would have it: d = { $effect } of at most 2, p = { $p }.
+    [towards-b] “{ $x }” goes with “{ $b }” and “{ $y }” with “{ $a }”, far the other way: d = { $effect } of at least −2, p = { $p }.
+   *[none] “{ $x }” and “{ $y }” do not differ beyond chance in how they go with “{ $a }” and “{ $b }”: d = { $effect }, p = { $p }.
+ }
+words-weat-few = Each of the four lists needs at least two words of this set.
+words-weat-effect = Effect size d
+words-weat-p = One-sided p-value
+words-weat-permutations = Regroupings
+words-weat-exact = all { $count }
+words-weat-sampled = { $count } at random
+words-weat-used = Words of X · Y · A · B
+words-weat-axis = mean cosine to { $a } less that to { $b }
 words-axis-title = Occupations between he and she
 words-axis-about = Each occupation’s cosine with the direction from “he” to “she” (Bolukbasi et al. 2016): to the right of zero lies “she”.
+words-axis-words = Occupations
+words-axis-value = cosine with she − he
+words-axis-reading = Nearest to “she” lies “{ $she }” ({ $she-value }), nearest to “he” “{ $he }” ({ $he-value }); { $count } of { $total } lie on the side of “she”.
+words-axis-pair = { $verdict ->
+    [nearer] “{ $to }” ({ $to-value }) lies nearer to “she” than “{ $from }” ({ $from-value }), as the report’s { $from } + she − he = { $to } has it.
+   *[farther] “{ $to }” ({ $to-value }) does not lie nearer to “she” than “{ $from }” ({ $from-value }), although the report’s { $from } + she − he is { $to }.
+ }
+words-axis-pair-missing = Of the report’s pair “{ $from }” and “{ $to }”, a word is not in this set.
+words-axis-poles = This set lacks “she” or “he”, so there is no axis.
 
 ## 7 Accuracy
 
 words-accuracy-title = Accuracy on analogies
-words-accuracy-about = { $questions } questions of the form a is to b as c is to d, answered by 3CosAdd among the words of the set. A question counts when all four of its words are in the set.
+words-accuracy-about = Questions of the form a is to b as c is to d, those of the reference GloVe, answered by 3CosAdd. A question counts when the set has all four of its words; counted as gensim’s evaluate_word_analogies counts.
+words-accuracy-reading = { $correct } of { $covered } covered questions are right: { $accuracy }. That covers { $coverage } of all questions. Best is “{ $best }” ({ $best-accuracy }), weakest “{ $worst }” ({ $worst-accuracy }).
+words-accuracy-reading-among = Among the first { $words } words, { $correct } of { $covered } covered questions are right: { $accuracy }. That covers { $coverage } of all questions. Best is “{ $best }” ({ $best-accuracy }), weakest “{ $worst }” ({ $worst-accuracy }).
+words-accuracy-report = The report gives no such figures. They stand here so that sets of vectors can be compared.
+words-accuracy-stored = Stored with the set when it was made. The same command repeats it:
+words-accuracy-repeat = Computed by this server from the questions. The same in a terminal:
+words-accuracy-run = Evaluate this set now
+words-accuracy-run-note = It takes a second or two for a small set, up to a minute for hundreds of thousands of words. Everything else answers meanwhile.
+words-accuracy-computing = This set is being evaluated.
+words-accuracy-again = Look again
+words-accuracy-absent = The analogy questions are not on this machine, so this set can’t be evaluated. Put the text files of this folder where the server finds them:
+words-accuracy-frequent = Among the { $words } most frequent words
+words-accuracy-all = Among all { $words } words
+words-accuracy-among-all = among all words
+words-accuracy-section = Section
+words-accuracy-questions = Asked
+words-accuracy-covered = Covered
+words-accuracy-coverage = %
+words-accuracy-correct = Right
+words-accuracy-percent = %
+words-accuracy-ratio = Right/covered
+words-accuracy-accuracy = accuracy
+words-accuracy-total = All sections
+words-questions-capital-common-countries = Capitals, common countries
+words-questions-capital-world = Capitals of the world
+words-questions-city-in-state = Cities and states
+words-questions-currency = Currencies
+words-questions-family = Family
+words-questions-gram1-adjective-to-adverb = Adverbs
+words-questions-gram2-opposite = Opposites
+words-questions-gram3-comparative = Comparatives
+words-questions-gram4-superlative = Superlatives
+words-questions-gram5-present-participle = Present participles
+words-questions-gram6-nationality-adjective = Nationalities
+words-questions-gram7-past-tense = Past tense
+words-questions-gram8-plural = Plurals
+words-questions-gram9-plural-verbs = Plural verbs
 
 ## Errors beside a field
 
 words-error-k = How many must be a whole number from 1 to { $limit }.
-words-error-method = Method must be one of { $choices }.
+words-error-choice = This must be one of { $choices }.
 words-error-perplexity = Perplexity must be a number from 1 to { $limit }.
 words-error-seed = Seed must be a whole number from 0 to { $limit }.
 words-error-pair = “{ $text }” is not a pair of words.
 words-error-triple = “{ $text }” is not a triple of words.
+words-error-both = “{ $word }” stands in X too; a word belongs to one of the two.
 words-error-empty = Type at least one word.
 words-error-many = At most { $limit } are taken at once; these are { $count }.
 words-error-long = This text has { $count } characters; at most { $limit } are taken.

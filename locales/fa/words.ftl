@@ -18,6 +18,7 @@ words-ours = ما
 words-report = گزارش
 words-word = واژه
 words-similarity = شباهت
+words-distance = فاصلهٔ کسینوسی
 words-rank = رتبه
 words-both = در هر دو فهرست
 words-missing = در این مجموعه نیست:
@@ -30,6 +31,7 @@ words-reset = بازگشت به ورودی گزارش
 words-back-to-all = همهٔ صفحهٔ واژه‌ها
 words-section-own = فقط همین بخش
 words-hint-list = میان واژه‌ها ویرگول بگذارید.
+words-figure-cut = در تصویر { $shown } ستون نخست از { $count } ستون آمده است؛ CSV و JSON همه را دارند.
 
 ## ۱ همسایه‌های نزدیک
 
@@ -186,22 +188,103 @@ words-bias-title = سوگیری
 words-bias-about = گزارش، پاسخ nurse به doctor + she − he را نشانهٔ سوگیری بردارها می‌داند. دو سنجه این را آزمودنی می‌کند: آیا پیوند یک فهرست واژه با واژه‌های مردانه بیش از فهرست دیگر است؟ و هر شغل کجای محور he تا she می‌نشیند؟
 words-weat-title = آزمون تداعی بردارهای واژه (WEAT)
 words-weat-about = اندازهٔ اثر WEAT از Caliskan و همکاران (۲۰۱۷): تداعی واژه‌های X با A در برابر B، چند انحراف معیار بیشتر از همین تداعی برای واژه‌های Y است. مقدار p سهمی از گروه‌بندی‌های هم‌اندازهٔ X و Y است که تداعی‌شان دست‌کم به همین شدت است.
+words-weat-tests = فهرست‌های منتشرشده:
+words-test-career-family = شغل و خانواده
+words-test-math-arts = ریاضیات و هنر
+words-test-science-arts = علم و هنر
+words-test-flowers-insects = گل‌ها و حشره‌ها
+words-list-male-names = نام‌های مردانه
+words-list-female-names = نام‌های زنانه
+words-list-career = شغل
+words-list-family = خانواده
+words-list-mathematics = ریاضیات
+words-list-arts = هنر
+words-list-male-terms = واژه‌های مردانه
+words-list-female-terms = واژه‌های زنانه
+words-list-science = علم
+words-list-flowers = گل‌ها
+words-list-insects = حشره‌ها
+words-list-pleasant = واژه‌های خوشایند
+words-list-unpleasant = واژه‌های ناخوشایند
+words-weat-x = واژه‌های هدف X
+words-weat-y = واژه‌های هدف Y
+words-weat-a = واژه‌های صفت A
+words-weat-b = واژه‌های صفت B
+words-weat-reading = { $verdict ->
+    [towards-a] «{ $x }» با «{ $a }» و «{ $y }» با «{ $b }» تداعی دارد، بیش از آنچه از بخت برمی‌آید: d برابر { $effect } (حداکثر ۲) و p برابر { $p } است.
+    [towards-b] «{ $x }» با «{ $b }» و «{ $y }» با «{ $a }» تداعی دارد، درست در جهت وارونه: d برابر { $effect } (حداقل −۲) و p برابر { $p } است.
+   *[none] «{ $x }» و «{ $y }» در تداعی با «{ $a }» و «{ $b }» تفاوتی بیش از بخت ندارند: d برابر { $effect } و p برابر { $p } است.
+ }
+words-weat-few = از هر یک از چهار فهرست دست‌کم دو واژه باید در این مجموعه باشد.
+words-weat-effect = اندازهٔ اثر d
+words-weat-p = مقدار p یک‌طرفه
+words-weat-permutations = گروه‌بندی‌ها
+words-weat-exact = هر { $count } حالت
+words-weat-sampled = { $count } حالت تصادفی
+words-weat-used = شمار واژه‌های X · Y · A · B
+words-weat-axis = میانگین کسینوس با { $a } منهای همان با { $b }
 words-axis-title = شغل‌ها میان he و she
 words-axis-about = کسینوس هر شغل با جهت he به she (Bolukbasi و همکاران، ۲۰۱۶): مقدار مثبت یعنی سوی she.
+words-axis-words = شغل‌ها
+words-axis-value = کسینوس با she − he
+words-axis-reading = نزدیک‌ترین شغل به she «{ $she }» ({ $she-value }) و نزدیک‌ترین شغل به he «{ $he }» ({ $he-value }) است؛ از { $total } شغل، { $count } شغل در سوی she جای دارد.
+words-axis-pair = { $verdict ->
+    [nearer] «{ $to }» ({ $to-value }) نزدیک‌تر از «{ $from }» ({ $from-value }) به she است؛ همان که گزارش در { $from } + she − he = { $to } دیده بود.
+   *[farther] «{ $to }» ({ $to-value }) نزدیک‌تر از «{ $from }» ({ $from-value }) به she نیست، با آنکه در گزارش حاصل { $from } + she − he واژهٔ { $to } است.
+ }
+words-axis-pair-missing = از جفت گزارش، «{ $from }» و «{ $to }»، واژه‌ای در این مجموعه نیست.
+words-axis-poles = در این مجموعه she یا he نیست، پس محوری هم نیست.
 
 ## ۷ درستی
 
 words-accuracy-title = درستی روی پرسش‌های قیاس
-words-accuracy-about = { $questions } پرسش به شکل «a به b مانند c است به d» که با 3CosAdd میان واژه‌های مجموعه پاسخ داده می‌شود. پرسشی شمرده می‌شود که هر چهار واژه‌اش در مجموعه باشد.
+words-accuracy-about = پرسش‌هایی به شکل «a به b مانند c است به d» از GloVe مرجع، که با 3CosAdd پاسخ داده می‌شوند. پرسشی شمرده می‌شود که هر چهار واژه‌اش در مجموعه باشد؛ شیوهٔ شمارش همان evaluate_word_analogies در gensim است.
+words-accuracy-reading = از { $covered } پرسش پوشش‌یافته { $correct } پرسش درست پاسخ گرفته است: { $accuracy }. این { $coverage } همهٔ پرسش‌ها را می‌پوشاند. بهترین بخش «{ $best }» ({ $best-accuracy }) و ضعیف‌ترین «{ $worst }» ({ $worst-accuracy }) است.
+words-accuracy-reading-among = میان { $words } واژهٔ نخست، از { $covered } پرسش پوشش‌یافته { $correct } پرسش درست پاسخ گرفته است: { $accuracy }. این { $coverage } همهٔ پرسش‌ها را می‌پوشاند. بهترین بخش «{ $best }» ({ $best-accuracy }) و ضعیف‌ترین «{ $worst }» ({ $worst-accuracy }) است.
+words-accuracy-report = گزارش چنین عددی ندارد. این بخش برای سنجیدن مجموعه‌های بردار با یکدیگر است.
+words-accuracy-stored = این نتیجه هنگام ساختن مجموعه ذخیره شده است. همین فرمان آن را تکرار می‌کند:
+words-accuracy-repeat = این نتیجه را همین سرور از روی پرسش‌ها حساب کرده است. همان در پایانه:
+words-accuracy-run = ارزیابی همین مجموعه
+words-accuracy-run-note = برای مجموعه‌ای کوچک یکی دو ثانیه و برای صدها هزار واژه تا یک دقیقه طول می‌کشد. باقی صفحه‌ها در این میان پاسخ می‌دهند.
+words-accuracy-computing = این مجموعه در حال ارزیابی است.
+words-accuracy-again = دوباره ببینید
+words-accuracy-absent = پرسش‌های قیاس روی این رایانه نیست، پس این مجموعه را نمی‌توان ارزیابی کرد. پرونده‌های متنی این پوشه را جایی بگذارید که سرور بیابد:
+words-accuracy-frequent = میان { $words } واژهٔ پربسامدتر
+words-accuracy-all = میان همهٔ { $words } واژه
+words-accuracy-among-all = میان همهٔ واژه‌ها
+words-accuracy-section = بخش
+words-accuracy-questions = پرسیده
+words-accuracy-covered = پوشش‌یافته
+words-accuracy-coverage = ٪
+words-accuracy-correct = درست
+words-accuracy-percent = ٪
+words-accuracy-ratio = درست/پوشش‌یافته
+words-accuracy-accuracy = درستی
+words-accuracy-total = همهٔ بخش‌ها
+words-questions-capital-common-countries = پایتخت کشورهای پرنام
+words-questions-capital-world = پایتخت‌های جهان
+words-questions-city-in-state = شهرها و ایالت‌ها
+words-questions-currency = واحدهای پول
+words-questions-family = خانواده
+words-questions-gram1-adjective-to-adverb = قیدها
+words-questions-gram2-opposite = متضادها
+words-questions-gram3-comparative = صفت تفضیلی
+words-questions-gram4-superlative = صفت عالی
+words-questions-gram5-present-participle = وجه وصفی حال
+words-questions-gram6-nationality-adjective = ملیت‌ها
+words-questions-gram7-past-tense = زمان گذشته
+words-questions-gram8-plural = جمع نام‌ها
+words-questions-gram9-plural-verbs = جمع فعل‌ها
 
 ## خطاهای کنار هر خانه
 
 words-error-k = تعداد باید عددی درست از ۱ تا { $limit } باشد.
-words-error-method = روش باید یکی از این‌ها باشد: { $choices }.
+words-error-choice = باید یکی از این‌ها باشد: { $choices }.
 words-error-perplexity = سرگشتگی باید عددی از ۱ تا { $limit } باشد.
 words-error-seed = هستهٔ تصادفی باید عددی درست از ۰ تا { $limit } باشد.
 words-error-pair = «{ $text }» یک جفت واژه نیست.
 words-error-triple = «{ $text }» یک سه‌تایی واژه نیست.
+words-error-both = واژهٔ «{ $word }» در X هم هست؛ هر واژه باید تنها در یکی از این دو باشد.
 words-error-empty = دست‌کم یک واژه بنویسید.
 words-error-many = یک‌باره حداکثر { $limit } مورد پذیرفته می‌شود؛ شما { $count } مورد داده‌اید.
 words-error-long = این متن { $count } نویسه دارد؛ حداکثر { $limit } نویسه پذیرفته می‌شود.

@@ -82,7 +82,7 @@ mod tests {
     }
 
     fn bars() -> Figure {
-        let bar = |label: &str, value, reference| Bar { label: label.into(), value, reference, note: None };
+        let bar = |label: &str, value, reference| Bar { label: label.into(), value, reference, ..Bar::default() };
         figure(Content::Bars { bars: vec![bar("up", 0.5, Some(0.25)), bar("down", -0.123_456, None)], range: None })
     }
 
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_face_has_the_same_numbers() {
-        assert_eq!(bars().to_csv(), "label,value,reference,note\r\nup,0.5,0.25,\r\ndown,-0.123456,,\r\n");
+        assert_eq!(bars().to_csv(), "group,label,value,reference,note\r\n,up,0.5,0.25,\r\n,down,-0.123456,,\r\n");
         assert_eq!(lines().to_csv(), "series,x,y\r\nloss,1,0.5\r\nloss,2,0.25\r\n");
         assert!(map().to_csv().contains("men,\"man, \"\"the\"\"\",-3,2.5\r\n"));
         let json: serde_json::Value = serde_json::from_str(&map().to_json().unwrap()).unwrap();

@@ -138,6 +138,8 @@ pub struct Arrow {
 pub struct Bar {
     /// Stands left of the bar.
     pub label: String,
+    /// What it belongs to: a heading above the first bar of a group, whose bars follow each other.
+    pub group: Option<String>,
     /// Its length; below 0 it grows to the left, in another colour.
     pub value: f64,
     /// A value to hold it against, drawn as a stroke across the bar.

@@ -55,12 +55,15 @@ impl Figure {
             Content::Bars { bars, .. } => {
                 let compared = bars.iter().any(|bar| bar.reference.is_some());
                 let noted = bars.iter().any(|bar| bar.note.is_some());
+                let grouped = bars.iter().any(|bar| bar.group.is_some());
                 let item = if up.label.is_empty() { headings.item.clone() } else { up.heading() };
-                let mut header = vec![item, across.heading()];
+                let mut header = if grouped { vec![headings.group.clone()] } else { Vec::new() };
+                header.extend([item, across.heading()]);
                 header.extend(compared.then(|| headings.reference.clone()));
                 header.extend(noted.then(|| headings.note.clone()));
                 let row = |bar: &super::Bar| {
-                    let mut row = vec![Cell::word(&bar.label), Cell::number(across.format(bar.value))];
+                    let mut row = if grouped { vec![Cell::word(bar.group.as_deref().unwrap_or_default())] } else { Vec::new() };
+                    row.extend([Cell::word(&bar.label), Cell::number(across.format(bar.value))]);
                     row.extend(compared.then(|| Cell::number(bar.reference.map(|value| across.format(value)).unwrap_or_default())));
                     row.extend(noted.then(|| Cell::word(bar.note.as_deref().unwrap_or_default())));
                     row
@@ -78,32 +81,33 @@ impl Figure {
     }
 
     /// The numbers with all their digits, as RFC 4180 has it; columns have fixed English names for programs:
-    /// `group,label,x,y`, `label,value,reference,note` or `series,x,y`.
+    /// `group,label,x,y`, `group,label,value,reference,note` or `series,x,y`.
     ///
     /// # Panics
     /// Never: memory takes every write.
     #[must_use]
     pub fn to_csv(&self) -> String {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let mut write = |record: [&str; 4], columns: usize| writer.write_record(&record[..columns]).expect("memory takes every write");
+        let mut write = |record: [&str; 5], columns: usize| writer.write_record(&record[..columns]).expect("memory takes every write");
         match &self.content {
             Content::Points { groups, .. } => {
-                write(["group", "label", "x", "y"], 4);
+                write(["group", "label", "x", "y", ""], 4);
                 for (group, point) in groups.iter().flat_map(|group| group.points.iter().map(move |point| (group, point))) {
-                    write([&group.name, &point.label, &point.x.to_string(), &point.y.to_string()], 4);
+                    write([&group.name, &point.label, &point.x.to_string(), &point.y.to_string(), ""], 4);
                 }
             }
             Content::Bars { bars, .. } => {
-                write(["label", "value", "reference", "note"], 4);
+                write(["group", "label", "value", "reference", "note"], 5);
                 for bar in bars {
                     let reference = bar.reference.map(|value| value.to_string()).unwrap_or_default();
-                    write([&bar.label, &bar.value.to_string(), &reference, bar.note.as_deref().unwrap_or_default()], 4);
+                    let (group, note) = (bar.group.as_deref().unwrap_or_default(), bar.note.as_deref().unwrap_or_default());
+                    write([group, &bar.label, &bar.value.to_string(), &reference, note], 5);
                 }
             }
             Content::Lines { lines } => {
-                write(["series", "x", "y", ""], 3);
+                write(["series", "x", "y", "", ""], 3);
                 for (line, (x, y)) in lines.iter().flat_map(|line| line.points.iter().map(move |point| (line, point))) {
-                    write([&line.name, &x.to_string(), &y.to_string(), ""], 3);
+                    write([&line.name, &x.to_string(), &y.to_string(), "", ""], 3);
                 }
             }
         }

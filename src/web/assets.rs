@@ -29,6 +29,7 @@ struct Fonts;
 /// All assets lie under one address made from all their contents, so that style sheets can name fonts beside them.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = Sha256::new();
+    hasher.update(crate::figure::STYLESHEET);
     for path in Files::iter() {
         hasher.update(path.as_bytes());
         hasher.update(Files::get(&path).map(|file| file.metadata.sha256_hash()).unwrap_or_default());
@@ -52,15 +53,12 @@ pub fn router() -> Router<AppState> {
 }
 
 async fn asset(Path((version, path)): Path<(String, String)>) -> Result<Response, AppError> {
-    if path == "figure.css" {
-        let kept = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
-        return Ok((kept, crate::figure::STYLESHEET).into_response());
-    }
-    let file = match path.strip_prefix("fonts/") {
-        Some(name) => font(name),
-        None => Files::get(&path),
+    let data = match path.strip_prefix("fonts/") {
+        Some(name) => font(name).map(|file| file.data),
+        None if path == "figure.css" => Some(crate::figure::STYLESHEET.as_bytes().into()),
+        None => Files::get(&path).map(|file| file.data),
     };
-    let file = file.ok_or_else(|| AppError::not_found(format!("There is no asset {path:?}.")))?;
+    let data = data.ok_or_else(|| AppError::not_found(format!("There is no asset {path:?}.")))?;
     // An address of another version may be asked for by a page of the last release: answer, but let nobody keep it.
     let caching = if version == *VERSION { "public, max-age=31536000, immutable" } else { "no-cache" };
     let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
@@ -70,7 +68,7 @@ async fn asset(Path((version, path)): Path<(String, String)>) -> Result<Response
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
     };
-    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching)], file.data).into_response())
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching)], data).into_response())
 }
 
 /// `name.woff2` of whichever package holds it.

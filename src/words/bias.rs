@@ -2,6 +2,7 @@
 
 use rand::{SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -74,6 +75,17 @@ pub struct Association {
     pub used: [usize; 4],
     /// Words that the set lacks.
     pub missing: Vec<String>,
+    /// Each word of X and of Y in the order of its list: what the effect size and the p-value are made of.
+    pub targets: [Vec<Associated>; 2],
+}
+
+/// A target word and its association.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Associated {
+    /// As the set writes it.
+    pub word: String,
+    /// Mean cosine to A less mean cosine to B: above 0, the word goes with A.
+    pub association: f64,
 }
 
 /// A word's place on an axis.
@@ -130,7 +142,12 @@ pub fn associate(set: &VectorSet, test: &Test) -> AppResult<Association> {
     let associations: Vec<f64> =
         x.iter().chain(&y).map(|&word| mean_similarity(word, &a_units) - mean_similarity(word, &b_units)).collect();
     let (effect_size, p_value, permutations, exact) = compare(&associations, x.len());
-    Ok(Association { effect_size, p_value, permutations, exact, used: [x.len(), y.len(), a.len(), b.len()], missing })
+    let named = |words: &[usize], associations: &[f64]| {
+        let pairs = words.iter().zip(associations);
+        pairs.map(|(&word, &association)| Associated { word: set.word(word).to_owned(), association }).collect()
+    };
+    let targets = [named(&x, &associations[..x.len()]), named(&y, &associations[x.len()..])];
+    Ok(Association { effect_size, p_value, permutations, exact, used: [x.len(), y.len(), a.len(), b.len()], missing, targets })
 }
 
 /// Each word's place on the axis from `to` to `from`, highest first: the cosine to (unit vector of `from` - unit vector of `to`).
@@ -157,6 +174,8 @@ pub const MOST_EXACT: u64 = 184_756;
 /// Divisions drawn where there are more.
 pub const SAMPLES: u64 = 100_000;
 const SEED: u64 = 2017;
+/// Sequences of random numbers, each with its share of the draws: many threads find what one finds.
+const STREAMS: u64 = 64;
 
 /// Effect size, p-value, divisions looked at, and whether those are all, of associations whose first `x` belong to X.
 fn compare(associations: &[f64], x: usize) -> (f64, f64, u64, bool) {
@@ -172,15 +191,27 @@ fn compare(associations: &[f64], x: usize) -> (f64, f64, u64, bool) {
     let least = observed - 1e-12 * (1.0 + observed.abs());
     let (at_least, permutations, exact) = match divisions(count, x) {
         Some(all) if all <= MOST_EXACT => (count_sums(associations, x, 0.0, least), all, true),
-        _ => {
-            let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
-            let mut shuffled = associations.to_vec();
-            let mut drawn = || shuffled.partial_shuffle(&mut random, x).0.iter().sum::<f64>() >= least;
-            // The actual division counts as one of those drawn, so that p is never 0.
-            (1 + (1..SAMPLES).filter(|_| drawn()).count() as u64, SAMPLES, false)
-        }
+        // The actual division counts as one of those drawn, so that p is never 0.
+        _ => (1 + draw(associations, x, least, SAMPLES - 1), SAMPLES, false),
     };
     (effect_size, at_least as f64 / permutations as f64, permutations, exact)
+}
+
+/// In how many of `draws` random choices of `x` of the values these come to at least `least`.
+fn draw(values: &[f64], x: usize, least: f64, draws: u64) -> u64 {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
+    let mut next_stream = || {
+        let own = random.clone();
+        random.jump();
+        own
+    };
+    let streams: Vec<(u64, Xoshiro256PlusPlus)> = (0..STREAMS).map(|stream| (stream, next_stream())).collect();
+    let count = |(stream, mut random): (u64, Xoshiro256PlusPlus)| {
+        let own = draws / STREAMS + u64::from(stream < draws % STREAMS);
+        let mut shuffled = values.to_vec();
+        (0..own).filter(|_| shuffled.partial_shuffle(&mut random, x).0.iter().sum::<f64>() >= least).count() as u64
+    };
+    streams.into_par_iter().map(count).sum()
 }
 
 /// The number of ways to choose `x` of `count`, if it fits.
@@ -242,6 +273,11 @@ mod tests {
         assert!((found.p_value - 1.0 / 6.0).abs() < 1e-12, "{}", found.p_value);
         assert_eq!((found.permutations, found.exact, found.used), (6, true, [2, 2, 2, 2]));
         assert_eq!(found.missing, ["unheard"]);
+        for (target, expected) in found.targets.iter().zip([[("x1", 1.0), ("x2", 0.2)], [("y1", -1.0), ("y2", -0.2)]]) {
+            for (found, (word, association)) in target.iter().zip(expected) {
+                assert!(found.word == word && (found.association - association).abs() < 1e-6, "{found:?} is not {association}");
+            }
+        }
     }
 
     #[test]
@@ -262,6 +298,19 @@ mod tests {
         middle.sort_by(|a, b| b.total_cmp(a));
         assert!(compare(&middle, 12).1 < 1e-4, "the largest sum of all");
         assert_eq!(compare(&values, 12), compare(&values, 12), "seeded");
+    }
+
+    #[test]
+    fn the_draws_do_not_depend_on_the_number_of_threads() {
+        let values: Vec<f64> = (0..50).map(|i| f64::from(i * i % 53)).collect();
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| draw(&values, 25, 640.0, SAMPLES - 1))
+        };
+        let one = on(1);
+        assert!((1..SAMPLES - 1).contains(&one), "{one}");
+        assert_eq!((one, one), (on(2), on(5)));
+        assert_eq!(draw(&values, 25, f64::NEG_INFINITY, SAMPLES - 1), SAMPLES - 1, "every draw is made");
     }
 
     #[test]

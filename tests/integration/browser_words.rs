@@ -81,6 +81,39 @@ async fn a_point_of_a_map_tells_its_place_and_neighbors_on_focus() {
 }
 
 #[tokio::test]
+async fn a_list_of_the_association_test_is_edited_and_tested_in_place() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = Server::start();
+    let lists = "x=man,+king&y=woman,+queen&a=man,+king&b=woman,+queen";
+    browser.open(&format!("{}/words?set=small&lang=en&{lists}", server.address)).await;
+    browser.run("window.stays = true").await;
+    assert_eq!(browser.run("return document.querySelector('#bias .measures .number').textContent").await, "1.707");
+    browser.run("const f = document.querySelector('#y'); f.focus(); f.setSelectionRange(0, 5)").await; // woman
+    browser.chromium("Input.insertText", json!({"text": "filler1"})).await;
+    let beneath = "const list = document.querySelector('#y-suggestions'); if (!list || list.hidden) return false; \
+                   return list.getBoundingClientRect().top >= document.querySelector('#y').getBoundingClientRect().bottom && list.textContent";
+    assert!(eventually(&browser, beneath).await.as_str().unwrap().starts_with("filler1"));
+    browser.press("Escape", 27).await;
+    browser.run("document.querySelector('#bias form').requestSubmit()").await;
+    eventually(&browser, "return document.querySelector('#bias .measures .number').textContent !== '1.707'").await;
+    assert_eq!(browser.run("return window.stays").await, true, "the page was not loaded anew");
+    assert_eq!(browser.run("return new URLSearchParams(location.search).get('y')").await, "filler1, queen");
+    browser.run("document.querySelector('#bias .presets a').click()").await;
+    eventually(&browser, "return document.readyState === 'complete' && document.querySelector('#x').value.startsWith('john')").await;
+}
+
+#[tokio::test]
+async fn accuracy_is_asked_for_with_a_plain_link() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = Server::start_with_questions(&[("family", "man woman king queen\n")]);
+    browser.open(&format!("{}/words?set=small&lang=en", server.address)).await;
+    browser.run("document.querySelector('#accuracy a.button').click()").await;
+    eventually(&browser, "return document.querySelector('#accuracy tfoot')?.textContent.includes('100.0')").await;
+    let shown = browser.run("return document.querySelector('#accuracy .figure-wide').getBoundingClientRect().width > 500").await;
+    assert_eq!(shown, true);
+}
+
+#[tokio::test]
 async fn the_language_switch_keeps_what_is_asked() {
     let Some(browser) = Browser::start().await else { return };
     let server = Server::start();

@@ -164,7 +164,7 @@ fn the_reports_maps_show_every_word() {
 
 #[test]
 fn bars_and_lines_are_drawn() {
-    let bar = |label: &str, value: f64, reference: Option<f64>| Bar { label: label.into(), value, reference, note: None };
+    let bar = |label: &str, value: f64, reference: Option<f64>| Bar { label: label.into(), value, reference, ..Bar::default() };
     let bars = Figure {
         id: "bars".into(),
         title: "همسایه‌های واژهٔ mother".into(),

@@ -86,6 +86,11 @@ async fn rubbish_is_refused_beside_its_field() {
         ("seed=-1", "seed"),
         ("groups=nonsense", "groups"),
         ("groups=a%3A+king+queen+man%0Aking+-%3E+duke", "groups"),
+        ("x=", "x"),
+        ("b=,", "b"),
+        ("x=king,man&y=queen,king", "y"),
+        ("test=nothing", "test"),
+        ("occupations=", "occupations"),
     ] {
         let response = server.get(&format!("/words?set=small&{query}")).await;
         assert_eq!(response.status(), 422, "{query}");
@@ -120,7 +125,7 @@ async fn a_pasted_map_is_the_same_in_every_face() {
     for method in ["pca", "tsne&seed=7&perplexity=2"] {
         let address = format!("{query}&method={method}");
         let page = server.page(&format!("/words/maps?{address}")).await;
-        let map = between(&page, "<figure id=\"map-own\">", "</figure>");
+        let map = between(&page, "id=\"map-own\">", "</figure>");
         assert!(map.contains("<bdi dir=\"ltr\">duchess</bdi>"), "a word that is not there is listed");
         let json = server.json(&format!("/figures/words-map.json?map=own&{address}"), 200).await;
         let rows = json["rows"].as_array().unwrap();
@@ -139,6 +144,130 @@ async fn a_pasted_map_is_the_same_in_every_face() {
     }
     let page = server.page(&format!("/words/maps?{query}")).await;
     assert!(page.contains("mean cosine between them 1.00"), "man to woman runs as king to queen does: the small set is made so");
+}
+
+/// Man, king : woman, queen, with themselves as attributes. The associations are .8536 and .6036 on one side and their negatives on the
+/// other, by cosines of 1, 1/sqrt 2, 1/2 and 0; so d is 1.4571 / .8536, and one of six regroupings is as strong.
+const BIAS: &str = "set=small&x=man,king&y=woman,queen&a=man,king&b=woman,queen";
+
+#[tokio::test]
+async fn the_association_test_gives_what_is_worked_out_by_hand_in_every_face() {
+    let server = Server::start();
+    let page = server.page(&format!("/words/bias?{BIAS}")).await;
+    let bias = section(&page, "bias");
+    assert_eq!(texts(between(bias, "class=\"measures\"", "</table>"), "<td class=\"number\""), ["1.707", "0.17", "all 6", "2 · 2 · 2 · 2"]);
+    assert!(bias.contains("do not differ beyond chance") && bias.contains("d = 1.71, p = 0.17"), "{bias}");
+    assert!(bias.contains("<title>man: 0.854</title>") && bias.contains("<title>queen: −0.604</title>"), "{bias}");
+    let json = server.json(&format!("/figures/words-weat.json?{BIAS}"), 200).await;
+    let of = |measure: &str| json["rows"].as_array().unwrap().iter().find(|row| row["measure"] == measure).unwrap()["value"].clone();
+    assert!((of("effect_size").as_f64().unwrap() - (1.0 + 0.5_f64.sqrt())).abs() < 1e-5, "{json}");
+    assert!((of("p_value").as_f64().unwrap() - 1.0 / 6.0).abs() < 1e-12);
+    assert_eq!((of("permutations"), of("exact")), (6.into(), true.into()));
+    let csv = server.page(&format!("/figures/words-weat.csv?{BIAS}")).await;
+    assert_eq!(csv.lines().filter(|line| line.starts_with("association,x,") || line.starts_with("association,y,")).count(), 4, "{csv}");
+    let svg = server.page(&format!("/figures/words-weat.svg?{BIAS}")).await;
+    assert!(["man", "king", "woman", "queen", "0.854"].iter().all(|text| svg.contains(&format!(">{text}</text>"))), "{svg}");
+}
+
+#[tokio::test]
+async fn published_lists_are_links_and_what_the_set_lacks_of_them_is_named() {
+    let server = Server::start();
+    let page = server.page("/words/bias?set=small").await;
+    let bias = section(&page, "bias");
+    for test in ["math%2Darts", "science%2Darts", "flowers%2Dinsects"] {
+        assert!(bias.contains(&format!("/words/bias?set=small&amp;test={test}#bias")) || bias.contains(&format!("test={test}")), "{bias}");
+    }
+    assert!(bias.contains("<bdi dir=\"ltr\">john</bdi>") && bias.contains("<bdi dir=\"ltr\">nurse</bdi>"), "named, and no fault");
+    assert!(bias.contains("needs at least two words of this set") && bias.contains("lacks “she” or “he”"));
+    let chosen = server.page("/words/bias?set=default&test=math-arts").await;
+    assert!(chosen.contains(">math, algebra, geometry, calculus, equations, computation, numbers, addition</textarea>"));
+    assert!(chosen.contains("Targets X: mathematics") && chosen.contains("“mathematics”"));
+    let edited = server.page("/words/bias?set=default&test=math-arts&x=algebra,+geometry,+numbers").await;
+    assert!(edited.contains("Targets X<") && edited.contains("Targets Y: arts"), "an edited list has no published name");
+}
+
+#[tokio::test]
+async fn a_word_that_a_person_adds_to_a_list_gets_near_spellings() {
+    let server = Server::start();
+    let response = server.get(&format!("/words?{BIAS}").replace("x=man,king", "x=man,kinng,king")).await;
+    assert_eq!(response.status(), 404);
+    let page = response.text().await.unwrap();
+    let faults = between(&page, "id=\"x-faults\">", "</div>");
+    assert!(faults.contains("“kinng” is not in this set") && faults.contains("x=man%2Cking%2Cking"), "{faults}");
+    assert!(section(&page, "bias").contains(">1.707<"), "the others are tested");
+    assert_eq!(server.json("/figures/words-weat.csv?set=small&x=kinng", 404).await["suggestions"][0], "king");
+}
+
+#[tokio::test]
+async fn occupations_stand_on_the_axis_as_their_cosines_say() {
+    let server = Server::start();
+    let json = server.json("/figures/words-axis.json?occupations=nurse,+doctor,+captain", 200).await;
+    let rows = json["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    let similarity = async |a: &str, b: &str| {
+        server.json(&format!("/api/v1/words/default/similarity?a={a}&b={b}"), 200).await["similarity"].as_f64().unwrap()
+    };
+    let length = (2.0 - 2.0 * similarity("she", "he").await).sqrt();
+    for row in rows {
+        let word = row["word"].as_str().unwrap();
+        let expected = (similarity(word, "she").await - similarity(word, "he").await) / length;
+        assert!((row["position"].as_f64().unwrap() - expected).abs() < 1e-5, "{row}: {expected}");
+    }
+    assert!(rows.is_sorted_by(|a, b| a["position"].as_f64() >= b["position"].as_f64()));
+    let page = server.page("/words/bias").await;
+    assert!(page.contains("as the report’s doctor + she − he = nurse has it"), "true of the embedded set");
+}
+
+#[tokio::test]
+async fn accuracy_is_computed_when_asked_for_and_remembered() {
+    let server = Server::start_with_questions(&[
+        ("family", "man woman king queen\nwoman man queen king\nman woman king filler3\nman woman king nobody\n"),
+        ("strange-ones", "a b c d\n"),
+    ]);
+    let offered = server.page("/words/accuracy?set=small").await;
+    assert!(offered.contains("Evaluate this set now") && offered.contains("evaluate=1#accuracy"), "{offered}");
+    assert_eq!(server.get("/figures/words-accuracy.csv?set=small").await.status(), 503);
+    let computed = server.page("/words/accuracy?set=small&evaluate=1").await;
+    assert!(computed.contains("2 of 3 covered questions are right: 66.7%"), "{computed}");
+    for page in [computed, server.page("/words?set=small").await] {
+        let accuracy = section(&page, "accuracy");
+        assert!(!accuracy.contains("Evaluate this set now"), "it is remembered");
+        assert_eq!(
+            texts(between(accuracy, "<tbody>", "</tfoot>").rsplit_once("<tbody>").unwrap().1, "<td class=\"number\""),
+            ["4", "3", "75.0", "2", "66.7", "1", "0", "0.0", "0", "—", "5", "3", "60.0", "2", "66.7"],
+            "{accuracy}"
+        );
+        assert!(accuracy.contains(">Family<") && accuracy.contains(">strange-ones<") && accuracy.contains("words evaluate --set small"));
+    }
+    let csv = server.page("/figures/words-accuracy.csv?set=small").await;
+    assert!(csv.starts_with("limit,section,questions,covered,coverage,correct,accuracy\n64,family,4,3,0.75,2,0.666"), "{csv}");
+    assert!(server.page("/figures/words-accuracy.svg?set=small").await.contains(">2/3</text>"));
+}
+
+#[tokio::test]
+async fn without_questions_the_page_says_what_brings_them() {
+    let server = Server::start();
+    let page = server.page("/words/accuracy?set=small&evaluate=1").await;
+    assert!(page.contains("can’t be evaluated") && page.contains("torchboard serve --datasets DIR"), "{page}");
+    assert_eq!(server.json("/figures/words-accuracy.json?set=small&evaluate=1", 503).await["status"], 503);
+}
+
+#[tokio::test]
+async fn every_table_can_be_had_as_a_drawing() {
+    let server = Server::start();
+    for (figure, query, texts) in [
+        ("neighbors", "words=king&k=3", ["Nearest to “king”", "queen"]),
+        ("distances", "pairs=king queen", ["king · queen", "0.50"]),
+        ("analogies", "triples=king woman man", ["king + woman − man", "queen"]),
+        ("odd", "odd=king,man,woman,filler3", ["Similarity to the centroid", "filler3"]),
+    ] {
+        let svg = server.page(&format!("/figures/words-{figure}.svg?set=small&{query}")).await;
+        assert!(texts.iter().all(|text| svg.contains(&format!(">{text}</text>"))), "{figure}: {svg}");
+        let png = server.get(&format!("/figures/words-{figure}.png?set=small&{query}")).await.bytes().await.unwrap();
+        assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n", "{figure}");
+        let page = server.page(&format!("/words/{figure}?set=small&{query}")).await;
+        assert!(["svg", "png", "csv", "json"].iter().all(|face| page.contains(&format!("/figures/words-{figure}.{face}?set=small"))));
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A map as a [`Figure`], and what the page shows around it.
+//! A figure as the page shows it, and a map as a [`Figure`].
 
 use super::{
     groups::OWN,
@@ -48,29 +48,44 @@ impl Chart {
     pub fn new(page: &Page, drawn: &Drawn) -> AppResult<Self> {
         let id = drawn.map.id.clone();
         let query = page.state.with("map", &id).query_of(Section::Maps);
-        let drawing = |figure: Figure| -> AppResult<Drawing> {
-            figure.check().map_err(|error| AppError::Internal(error.into()))?;
-            let faces = [("SVG", "svg"), ("PNG", "png"), ("CSV", "csv"), ("JSON", "json")];
-            Ok(Drawing {
-                wide: figure.to_page_svg(Width::Wide),
-                narrow: figure.to_page_svg(Width::Narrow),
-                table: figure.to_table(),
-                faces: faces.map(|(name, extension)| (name, format!("/figures/words-map.{extension}{query}"))).into(),
-            })
-        };
         Ok(Self {
             title: page.say(&format!("words-map-{id}")),
             report: (id != OWN).then(|| page.say(&format!("words-map-{id}-report"))),
-            reading: reading(page.voice, drawn),
+            reading: page.voice.sentences(&drawn.reading),
             missing: drawn.missing.clone(),
-            drawing: figure(page.voice, drawn).map(drawing).transpose()?,
+            drawing: map(page.voice, drawn).map(|figure| Drawing::new(&figure, "words-map", &query)).transpose()?,
             id,
         })
     }
 }
 
+impl Drawing {
+    /// The figure in both widths; its files lie under `/figures/{name}` with `query`.
+    ///
+    /// # Errors
+    /// Never for finite numbers.
+    pub fn new(figure: &Figure, name: &str, query: &str) -> AppResult<Self> {
+        figure.check().map_err(|error| AppError::Internal(error.into()))?;
+        let faces = [("SVG", "svg"), ("PNG", "png"), ("CSV", "csv"), ("JSON", "json")];
+        Ok(Self {
+            wide: figure.to_page_svg(Width::Wide),
+            narrow: figure.to_page_svg(Width::Narrow),
+            table: figure.to_table(),
+            faces: faces.map(|(face, extension)| (face, format!("/figures/{name}.{extension}{query}"))).into(),
+        })
+    }
+
+    /// A figure of `section` that may have nothing to draw.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(page: &Page, section: Section, figure: Option<Figure>) -> AppResult<Option<Self>> {
+        figure.map(|figure| Self::new(&figure, &figure.id, &page.state.query_of(section))).transpose()
+    }
+}
+
 /// The map as typed numbers; `None` when there is nothing to draw.
-pub fn figure(voice: Voice, drawn: &Drawn) -> Option<Figure> {
+pub fn map(voice: Voice, drawn: &Drawn) -> Option<Figure> {
     if drawn.points.is_empty() {
         return None;
     }
@@ -98,7 +113,7 @@ pub fn figure(voice: Voice, drawn: &Drawn) -> Option<Figure> {
     Some(Figure {
         id: format!("words-map-{}", drawn.map.id),
         title: voice.say(&format!("words-map-{}", drawn.map.id)),
-        reading: reading(voice, drawn),
+        reading: voice.sentences(&drawn.reading),
         horizontal: axis("x", decimals),
         vertical: axis("y", decimals),
         content: Content::Points {
@@ -107,8 +122,4 @@ pub fn figure(voice: Voice, drawn: &Drawn) -> Option<Figure> {
         },
         headings: Headings { item: voice.say("words-word"), group: voice.say("words-maps-group"), ..Headings::default() },
     })
-}
-
-fn reading(voice: Voice, drawn: &Drawn) -> String {
-    drawn.reading.iter().map(|sentence| voice.sentence(sentence)).collect::<Vec<_>>().join(" ")
 }

@@ -62,6 +62,11 @@ impl Comparison {
     }
 }
 
+/// A figure of the report, which has two decimals, and no more in any file.
+pub fn two_decimals(value: f32) -> f64 {
+    (f64::from(value) * 100.0).round() / 100.0
+}
+
 /// Words for the indices of an answer.
 pub fn named(set: &VectorSet, neighbors: &[Neighbor]) -> Vec<Similar> {
     neighbors.iter().map(|neighbor| Similar { word: set.word(neighbor.index).to_owned(), similarity: neighbor.similarity }).collect()
@@ -82,6 +87,12 @@ mod tests {
         assert!(rows[0].ours.as_ref().unwrap().both && rows[1].report.as_ref().unwrap().both);
         assert!(!rows[1].ours.as_ref().unwrap().both && !rows[0].report.as_ref().unwrap().both);
         assert_eq!(rows[2].ours, None);
+    }
+
+    #[test]
+    fn a_figure_of_the_report_keeps_its_two_decimals() {
+        assert_eq!(two_decimals(0.7_f32).to_string(), "0.7");
+        assert_eq!(two_decimals(0.54_f32).to_string(), "0.54");
     }
 
     #[test]

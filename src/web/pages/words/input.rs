@@ -4,6 +4,8 @@ use crate::{error::AppError, words::VectorSet};
 
 /// Words, pairs or triples taken at once.
 pub const LIMIT_ITEMS: usize = 50;
+/// Occupations taken at once.
+pub const LIMIT_OCCUPATIONS: usize = 200;
 /// Characters of one field.
 pub const LIMIT_CHARACTERS: usize = 8000;
 
@@ -45,6 +47,11 @@ pub enum FaultKind {
         /// As typed.
         text: String,
     },
+    /// A word of X that stands in Y too.
+    Both {
+        /// As typed.
+        word: String,
+    },
     /// Nothing typed.
     Empty,
     /// More items than are taken at once.
@@ -75,9 +82,17 @@ pub enum FaultKind {
 /// # Errors
 /// [`FaultKind::Empty`], [`FaultKind::Many`] or [`FaultKind::Long`].
 pub fn list(text: &str) -> Result<Vec<String>, FaultKind> {
+    list_within(text, LIMIT_ITEMS)
+}
+
+/// As [`list`], of at most `limit` words.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_within(text: &str, limit: usize) -> Result<Vec<String>, FaultKind> {
     let items = items(text)?;
     let words = if items.len() == 1 { items[0].split_whitespace().map(str::to_owned).collect() } else { items };
-    bounded(without_repeats(words))
+    bounded(without_repeats(words), limit)
 }
 
 /// Items of exactly `N` words each, separated by commas; within an item by spaces, colons or slashes.
@@ -90,7 +105,7 @@ pub fn tuples<const N: usize>(text: &str, key: &'static str) -> Result<Vec<[Stri
             item.split(|c: char| c.is_whitespace() || c == ':' || c == '/').filter(|word| !word.is_empty()).map(str::to_owned).collect();
         words.try_into().map_err(|_| FaultKind::Form { key, text: item.clone() })
     };
-    bounded(without_repeats(items(text)?.into_iter().map(tuple).collect::<Result<Vec<_>, _>>()?))
+    bounded(without_repeats(items(text)?.into_iter().map(tuple).collect::<Result<Vec<_>, _>>()?), LIMIT_ITEMS)
 }
 
 /// A whole number from `range`.
@@ -153,8 +168,8 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
     kept
 }
 
-fn bounded<T>(items: Vec<T>) -> Result<Vec<T>, FaultKind> {
-    if items.len() > LIMIT_ITEMS { Err(FaultKind::Many { limit: LIMIT_ITEMS, count: items.len() }) } else { Ok(items) }
+fn bounded<T>(items: Vec<T>, limit: usize) -> Result<Vec<T>, FaultKind> {
+    if items.len() > limit { Err(FaultKind::Many { limit, count: items.len() }) } else { Ok(items) }
 }
 
 #[cfg(test)]

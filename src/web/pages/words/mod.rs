@@ -3,21 +3,27 @@
 //! One file per section computes it from a set and the [`query::State`] of the address, and knows neither language nor markup;
 //! [`page`] gives it words and links, the templates its shape, [`sheets`] its numbers as files.
 
+mod accuracy;
 mod analogies;
+mod bias;
 mod chart;
 mod comparison;
 mod distances;
 mod files;
+mod glance;
 mod groups;
 mod input;
 mod maps;
 mod neighbors;
 mod odd;
 mod page;
+mod plots;
 mod query;
 mod sentence;
 mod sheets;
 mod voice;
+
+pub use self::{glance::Glance, query::Section};
 
 use askama::Template;
 use axum::{
@@ -29,20 +35,21 @@ use axum::{
 };
 
 use self::{
+    accuracy::Accuracy,
     analogies::Analogies,
-    chart::Chart,
+    bias::Bias,
+    chart::{Chart, Drawing},
     distances::Distances,
     input::FaultKind,
     neighbors::Neighbors,
     odd::Odd,
     page::Page,
-    query::{Section, State},
+    query::{LISTS, State},
     voice::Voice,
 };
 use crate::{
     error::{AppError, AppResult},
     web::{AppState, parameters::Parameters, shell::Shell},
-    words::{Library, VectorSet},
 };
 
 pub fn router() -> Router<AppState> {
@@ -60,12 +67,12 @@ async fn part(Extract(state): Extract<AppState>, Path(id): Path<String>, shell: 
 
 /// `words-neighbors.csv`, `words-map.svg` and the like: the numbers and drawings of the page, for its parameters.
 async fn figure(Extract(state): Extract<AppState>, Path(name): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
-    state.compute(move |app| files::file(&app.library, Voice(shell.language), &name, parameters)).await
+    state.compute(move |app| files::file(app, Voice(shell.language), &name, parameters)).await
 }
 
 async fn answer(app: AppState, shell: Shell, parameters: Parameters, only: Option<Section>) -> AppResult<Response> {
     app.compute(move |app| {
-        let page = WordsPage::new(&app.library, shell, State::new(parameters.0), only)?;
+        let page = WordsPage::new(app, shell, State::new(parameters.0), only)?;
         let status = page.page.status();
         let html = page.render().map_err(|error| AppError::Internal(error.into()))?;
         Ok((status, Html(html)).into_response())
@@ -83,14 +90,28 @@ struct WordsPage {
     analogies: Option<Analogies>,
     odd: Option<Odd>,
     maps: Option<Vec<Chart>>,
+    bias: Option<BiasPart>,
+    accuracy: Option<AccuracyPart>,
+}
+
+/// Section 6 with its drawings.
+struct BiasPart {
+    found: Bias,
+    weat: Option<Drawing>,
+    axis: Option<Drawing>,
+}
+
+/// Section 7 with its drawing.
+pub struct AccuracyPart {
+    pub found: Accuracy,
+    pub drawing: Option<Drawing>,
 }
 
 impl WordsPage {
     /// Computes `only` that section, or all of them.
-    fn new(library: &Library, shell: Shell, state: State, only: Option<Section>) -> AppResult<Self> {
-        let mut page = Page::new(library, &shell, state, only)?;
-        let set = library.get(page.set.id.as_str())?;
-        let set: &VectorSet = &set;
+    fn new(app: &AppState, shell: Shell, state: State, only: Option<Section>) -> AppResult<Self> {
+        let mut page = Page::new(&app.library, &shell, state, only)?;
+        let set = &app.library.get(page.set.id.as_str())?;
         let wanted = |section| only.is_none_or(|only| only == section);
         let state = page.state.clone();
         let neighbors = wanted(Section::Neighbors).then(|| neighbors::compute(set, &state));
@@ -98,13 +119,33 @@ impl WordsPage {
         let analogies = wanted(Section::Analogies).then(|| analogies::compute(set, &state));
         let odd = wanted(Section::Odd).then(|| odd::compute(set, &state));
         let maps = wanted(Section::Maps).then(|| maps::compute(set, &state));
+        let bias = wanted(Section::Bias).then(|| bias::compute(set, &state)).transpose()?;
+        let accuracy = wanted(Section::Accuracy).then(|| accuracy::compute(app, set, &state));
         page.note(neighbors.as_ref().map(|section| &section.faults));
         page.note(distances.as_ref().map(|section| &section.faults));
         page.note(analogies.as_ref().map(|section| &section.faults));
         page.note(odd.as_ref().map(|section| &section.faults));
         page.note(maps.as_ref().map(|section| &section.faults));
+        page.note(bias.as_ref().map(|section| &section.faults));
         let maps = maps.map(|maps| maps.maps.iter().map(|drawn| Chart::new(&page, drawn)).collect::<AppResult<_>>()).transpose()?;
-        Ok(Self { shell, page, neighbors, distances, analogies, odd, maps })
+        let bias = bias.map(|found| BiasPart::new(&page, found)).transpose()?;
+        let accuracy = accuracy.map(|found| AccuracyPart::new(&page, found)).transpose()?;
+        Ok(Self { shell, page, neighbors, distances, analogies, odd, maps, bias, accuracy })
+    }
+}
+
+impl BiasPart {
+    fn new(page: &Page, found: Bias) -> AppResult<Self> {
+        let weat = Drawing::of(page, Section::Bias, plots::weat(page.voice, &found))?;
+        let axis = Drawing::of(page, Section::Bias, plots::occupations(page.voice, &found))?;
+        Ok(Self { found, weat, axis })
+    }
+}
+
+impl AccuracyPart {
+    fn new(page: &Page, found: Accuracy) -> AppResult<Self> {
+        let drawing = Drawing::of(page, Section::Accuracy, plots::accuracy(page.voice, &found))?;
+        Ok(Self { found, drawing })
     }
 }
 

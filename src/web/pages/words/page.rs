@@ -3,18 +3,26 @@
 use axum::http::StatusCode;
 
 use super::{
+    accuracy::{Accuracy, Origin},
     analogies::{Direction, Question},
+    bias::{Bias, decimals_of},
     distances::Distances,
     input::{Fault, FaultKind},
     neighbors::Table,
-    query::{Section, State},
+    query::{LISTS, Section, State, lists},
     sentence::Sentence,
     voice::{Voice, fixed},
 };
 use crate::{
     error::{AppError, AppResult},
     web::shell::Shell,
-    words::{DEFAULT, Library, SetInfo, analogy::Method, report::report},
+    words::{
+        DEFAULT, Library, SetInfo,
+        analogy::Method,
+        bias::Association,
+        evaluate::{Evaluation, SectionScore},
+        report::report,
+    },
 };
 
 /// Everything on the page that is not a section's result.
@@ -79,6 +87,11 @@ impl Page {
         fixed(f64::from(*value), decimals.parse().unwrap_or(3))
     }
 
+    /// The same of a number in double precision.
+    pub fn fixed64(&self, value: &f64, decimals: &str) -> String {
+        fixed(*value, decimals.parse().unwrap_or(3))
+    }
+
     /// Forms lead to the whole page, or to the section that is shown alone.
     pub fn action(&self) -> String {
         self.only.map_or_else(|| "/words".to_owned(), |section| format!("/words/{}", section.id()))
@@ -123,13 +136,80 @@ impl Page {
         format!("{}{}#{}", self.action(), self.state.without(section).query(), section.id())
     }
 
-    /// The section's numbers as files.
-    pub fn faces_of(&self, section: &Section) -> Vec<(&'static str, String)> {
+    /// The section's numbers as files, and its drawing where there is something to draw.
+    pub fn faces_of(&self, section: &Section, drawn: &bool) -> Vec<(&'static str, String)> {
         let section = *section;
         let query = self.state.query_of(section);
-        [("CSV", "csv"), ("JSON", "json")]
-            .map(|(name, extension)| (name, format!("/figures/words-{}.{extension}{query}", section.id())))
-            .into()
+        let faces = [("SVG", "svg"), ("PNG", "png"), ("CSV", "csv"), ("JSON", "json")];
+        let wanted = &faces[if *drawn { 0 } else { 2 }..];
+        wanted.iter().map(|(name, extension)| (*name, format!("/figures/words-{}.{extension}{query}", section.id()))).collect()
+    }
+
+    /// The published association tests: name, address of this page with its lists, and whether they are the ones shown.
+    pub fn tests(&self) -> Vec<(String, String, bool)> {
+        let shown = self.state.text("test");
+        let edited = LISTS.iter().any(|list| self.state.given(list).is_some());
+        let test = |test: &crate::words::bias::Test| {
+            let address = format!("{}{}#bias", self.action(), self.state.with_test(&test.id).query());
+            (self.say(&format!("words-test-{}", test.id)), address, !edited && test.id == shown.trim())
+        };
+        lists().tests.iter().map(test).collect()
+    }
+
+    /// What a list of the association test is called: its letter, and its name while it is a published one.
+    pub fn list_label(&self, bias: &Bias, field: &str) -> String {
+        let place = LISTS.iter().position(|list| *list == field).unwrap_or_default();
+        let (letter, name) = (self.say(&format!("words-weat-{field}")), self.say(&bias.names[place]));
+        if letter == name { letter } else { format!("{letter}: {name}") }
+    }
+
+    /// The p-value of a test, with two digits of a small one.
+    pub fn p_value(&self, association: &Association) -> String {
+        fixed(association.p_value, decimals_of(association.p_value))
+    }
+
+    /// How many regroupings a p-value comes from, and whether these are all.
+    pub fn regroupings(&self, association: &Association) -> String {
+        let key = if association.exact { "words-weat-exact" } else { "words-weat-sampled" };
+        self.sentence(&Sentence::new(key).number("count", association.permutations as usize))
+    }
+
+    /// A section of the analogy questions.
+    pub fn questions_name(&self, score: &SectionScore) -> String {
+        self.voice.name(&super::accuracy::name(&score.name))
+    }
+
+    /// A share in percent with one decimal, or a dash where there is none.
+    pub fn percent(&self, share: &Option<f64>) -> String {
+        share.map_or_else(|| "—".to_owned(), |share| fixed(100.0 * share, 1))
+    }
+
+    /// Which share of a section's questions counts.
+    pub fn coverage(&self, score: &SectionScore) -> String {
+        fixed(100.0 * super::accuracy::coverage(score), 1)
+    }
+
+    /// Among how many words an evaluation was made.
+    pub fn accuracy_caption(&self, evaluation: &Evaluation) -> String {
+        let key = if evaluation.limit < self.set.vocabulary { "words-accuracy-frequent" } else { "words-accuracy-all" };
+        self.sentence(&Sentence::new(key).number("words", evaluation.limit))
+    }
+
+    /// This page, with the set evaluated.
+    pub fn evaluate_link(&self) -> String {
+        format!("{}{}#accuracy", self.action(), self.state.with("evaluate", "1").query())
+    }
+
+    /// True where that is why there is an evaluation or none.
+    pub fn is_origin(&self, accuracy: &Accuracy, origin: &str) -> bool {
+        let name = match accuracy.origin {
+            Origin::Computed => "computed",
+            Origin::Stored => "stored",
+            Origin::Offered => "offered",
+            Origin::Computing => "computing",
+            Origin::Absent => "absent",
+        };
+        name == origin
     }
 
     /// The neighbours of `word`, in this set.
@@ -152,7 +232,8 @@ impl Page {
         let sentence = match &fault.kind {
             FaultKind::Unknown { word, .. } => Sentence::new("words-unknown").text("word", word),
             FaultKind::Number { key, limit } => Sentence::new(*key).text("limit", limit.to_string()),
-            FaultKind::Choice { choices } => Sentence::new("words-error-method").text("choices", *choices),
+            FaultKind::Choice { choices } => Sentence::new("words-error-choice").text("choices", *choices),
+            FaultKind::Both { word } => Sentence::new("words-error-both").text("word", word),
             FaultKind::Form { key, text } => Sentence::new(*key).text("text", text),
             FaultKind::Empty => Sentence::new("words-error-empty"),
             FaultKind::Many { limit, count } => Sentence::new("words-error-many").count("limit", *limit).count("count", *count),

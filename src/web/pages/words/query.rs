@@ -1,6 +1,11 @@
 //! What the address of the words page says: typed text is kept as it was typed, defaults come from the report.
 
-use crate::words::report::report;
+use std::sync::LazyLock;
+
+use crate::words::{
+    bias::{Lists, default_lists},
+    report::report,
+};
 
 /// The parts of the page, in the order in which they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +20,16 @@ pub enum Section {
     Odd,
     /// Groups of words in two dimensions.
     Maps,
+    /// Association tests, and occupations on the she-he axis.
+    Bias,
+    /// The analogy questions by section.
+    Accuracy,
 }
 
 impl Section {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Neighbors, Self::Distances, Self::Analogies, Self::Odd, Self::Maps];
+    pub const ALL: [Self; 7] =
+        [Self::Neighbors, Self::Distances, Self::Analogies, Self::Odd, Self::Maps, Self::Bias, Self::Accuracy];
 
     /// Its name in addresses, anchors and the keys of its texts.
     pub fn id(self) -> &'static str {
@@ -29,6 +39,8 @@ impl Section {
             Self::Analogies => "analogies",
             Self::Odd => "odd",
             Self::Maps => "maps",
+            Self::Bias => "bias",
+            Self::Accuracy => "accuracy",
         }
     }
 
@@ -45,19 +57,40 @@ impl Section {
             Self::Analogies => &["triples", "answers", "combine"],
             Self::Odd => &["odd"],
             Self::Maps => &["method", "perplexity", "seed", "groups", "map"],
+            Self::Bias => &["test", "x", "y", "a", "b", "occupations"],
+            Self::Accuracy => &["evaluate"],
         }
     }
 }
 
+/// Fields that say nothing when they are empty.
+const OPTIONAL: [&str; 5] = ["set", "groups", "map", "test", "evaluate"];
 /// How many neighbours are shown unless told.
 pub const DEFAULT_K: usize = 10;
 /// The words whose odd one out is asked first.
 const DEFAULT_ODD: &str = "father, mother, sister, horse, brother";
 
-/// What a field holds when the address says nothing of it.
-pub fn default_text(field: &str) -> String {
+/// The published lists of association tests, and the occupations.
+pub fn lists() -> &'static Lists {
+    static LISTS: LazyLock<Lists> = LazyLock::new(default_lists);
+    &LISTS
+}
+
+/// The fields of an association test's lists: targets X and Y, attributes A and B.
+pub const LISTS: [&str; 4] = ["x", "y", "a", "b"];
+
+/// What a field holds when the address says nothing of it. `test` is the association test that the address names, if any.
+fn default_text(field: &str, test: Option<&str>) -> String {
     let report = report();
     match field {
+        "test" => lists().tests[0].id.clone(),
+        "x" | "y" | "a" | "b" => {
+            let tests = &lists().tests;
+            let named = tests.iter().find(|known| test.is_some_and(|id| id.trim() == known.id)).unwrap_or(&tests[0]);
+            let place = LISTS.iter().position(|list| *list == field).unwrap_or_default();
+            named.targets.iter().chain(&named.attributes).nth(place).map(|list| list.words.join(", ")).unwrap_or_default()
+        }
+        "occupations" => lists().occupations.words.join(", "),
         "words" => report.neighbors.iter().map(|nearest| nearest.word.as_str()).collect::<Vec<_>>().join(", "),
         "pairs" => report
             .distances
@@ -89,17 +122,19 @@ impl State {
         for (name, value) in parameters {
             let known = name == "set" || Section::ALL.iter().any(|section| section.fields().contains(&name.as_str()));
             let repeats = given.iter().any(|(earlier, _)| *earlier == name);
-            if known && !repeats && value.trim() != default_text(&name).trim() {
+            if known && !repeats {
                 given.push((name, value));
             }
         }
-        given.retain(|(name, value)| !(value.trim().is_empty() && matches!(name.as_str(), "set" | "groups" | "map")));
+        let test = given.iter().find(|(name, _)| name == "test").map(|(_, value)| value.clone());
+        given.retain(|(name, value)| value.trim() != default_text(name, test.as_deref()).trim());
+        given.retain(|(name, value)| !(value.trim().is_empty() && OPTIONAL.contains(&name.as_str())));
         Self { given }
     }
 
     /// What was typed, or the default.
     pub fn text(&self, field: &str) -> String {
-        self.given(field).map_or_else(|| default_text(field), str::to_owned)
+        self.given(field).map_or_else(|| default_text(field, self.given("test")), str::to_owned)
     }
 
     /// What was typed, where it is not the default.
@@ -149,6 +184,12 @@ impl State {
         Self::new(given)
     }
 
+    /// This state with the lists of the published association test `id`.
+    pub fn with_test(&self, id: &str) -> Self {
+        let kept = self.given.iter().filter(|(name, _)| name != "test" && !LISTS.contains(&name.as_str())).cloned();
+        Self::new(kept.chain([("test".to_owned(), id.to_owned())]))
+    }
+
     /// This state with `section` back at its defaults.
     pub fn without(&self, section: Section) -> Self {
         Self { given: self.given.iter().filter(|(name, _)| !section.fields().contains(&name.as_str())).cloned().collect() }
@@ -195,8 +236,20 @@ mod tests {
         for section in Section::ALL {
             assert_eq!(Section::named(section.id()), Some(section));
             for field in section.fields() {
-                assert!(!default_text(field).is_empty() || matches!(*field, "groups" | "map"), "{field}");
+                assert!(!default_text(field, None).is_empty() || OPTIONAL.contains(field), "{field}");
             }
         }
+    }
+
+    #[test]
+    fn a_published_test_is_named_in_the_address_and_its_lists_are_not() {
+        let second = &lists().tests[1];
+        let words = second.targets[0].words.join(", ");
+        let named = state(&[("x", &words), ("test", &second.id), ("occupations", "nurse")]);
+        assert_eq!(named.query(), "?test=math%2Darts&occupations=nurse");
+        assert_eq!(named.text("x"), words);
+        let edited = named.with("x", "algebra, geometry");
+        assert_eq!(edited.text("y"), second.targets[1].words.join(", "), "the other lists stay those of the test");
+        assert_eq!(edited.with_test(&lists().tests[0].id).query(), "?occupations=nurse");
     }
 }

@@ -46,6 +46,13 @@ impl Sentence {
         self
     }
 
+    /// With an argument of whichever kind.
+    #[must_use]
+    pub fn say(mut self, name: &'static str, argument: Argument) -> Self {
+        self.arguments.push((name, argument));
+        self
+    }
+
     /// With a count.
     #[must_use]
     pub fn count(mut self, name: &'static str, count: usize) -> Self {

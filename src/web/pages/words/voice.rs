@@ -32,6 +32,20 @@ impl Voice {
         self.numbers(self.0.say_with(&sentence.key, &arguments))
     }
 
+    /// Sentences after each other.
+    pub fn sentences(self, sentences: &[Sentence]) -> String {
+        sentences.iter().map(|sentence| self.sentence(sentence)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A name alone: a text to be looked up, or one that stands for itself.
+    pub fn name(self, name: &Argument) -> String {
+        match name {
+            Argument::Key(key) => self.say(key),
+            Argument::Text(text) => text.clone(),
+            _ => String::new(),
+        }
+    }
+
     fn numbers(self, text: String) -> String {
         match self.0 {
             Language::English => text,
