@@ -170,8 +170,7 @@ fn is_published(word: &str) -> bool {
 }
 
 fn choices() -> &'static str {
-    static CHOICES: LazyLock<String> =
-        LazyLock::new(|| lists().tests.iter().map(|test| test.id.as_str()).collect::<Vec<_>>().join(", "));
+    static CHOICES: LazyLock<String> = LazyLock::new(|| lists().tests.iter().map(|test| test.id.as_str()).collect::<Vec<_>>().join(", "));
     &CHOICES
 }
 

@@ -92,8 +92,8 @@ pub fn accuracy(voice: Voice, found: &Accuracy) -> Option<Figure> {
         Some(Bar { label, value: percent(score.accuracy)?, reference, note, ..Bar::default() })
     };
     let bars = first.sections.iter().enumerate().filter_map(bar).collect();
-    let mut figure =
-        Plot { voice, id: "accuracy", reading: &found.reading, axis: "words-accuracy-accuracy", decimals: 1, percent: true }.figure(bars)?;
+    let mut figure = Plot { voice, id: "accuracy", reading: &found.reading, axis: "words-accuracy-accuracy", decimals: 1, percent: true }
+        .figure(bars)?;
     figure.headings.reference = voice.say("words-accuracy-among-all");
     figure.headings.note = voice.say("words-accuracy-ratio");
     figure.vertical.label = voice.say("words-accuracy-section");

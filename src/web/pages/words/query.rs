@@ -28,8 +28,7 @@ pub enum Section {
 
 impl Section {
     /// All of them, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Neighbors, Self::Distances, Self::Analogies, Self::Odd, Self::Maps, Self::Bias, Self::Accuracy];
+    pub const ALL: [Self; 7] = [Self::Neighbors, Self::Distances, Self::Analogies, Self::Odd, Self::Maps, Self::Bias, Self::Accuracy];
 
     /// Its name in addresses, anchors and the keys of its texts.
     pub fn id(self) -> &'static str {
