@@ -1,11 +1,14 @@
 """Tests of the scripts. `make test` runs them; by hand: python3 -m unittest discover tools."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,12 +105,34 @@ class Benchmarks(unittest.TestCase):
         self.assertEqual(common.row("time", 2, 10, "gensim", "s")["ratio"], 5)
         self.assertEqual(common.row("rate", 10, 2, "gensim", "1/s", better="higher")["ratio"], 5)
         self.assertIsNone(common.row("memory", 10, None, None, "MB")["ratio"])
+        self.assertIsNone(common.row("failed", 0, 3, "FastAPI", "%")["ratio"])
 
     def test_both_sides_are_measured_equally_often(self):
         calls = []
         values = common.interleaved(3, ours=lambda: calls.append("ours"), peer=lambda: calls.append("peer") or 4.0)
         self.assertEqual(sorted(calls), ["ours"] * 3 + ["peer"] * 3)
         self.assertEqual(common.medians(values)["peer"], 4.0)
+
+    def test_a_slow_peer_is_measured_once_between_rounds_of_ours(self):
+        calls = []
+        common.between(2, ours=lambda: calls.append("ours"), peer=lambda: calls.append("peer"))
+        self.assertEqual(calls, ["ours", "peer", "ours"])
+
+    def test_a_bound_on_our_own_figure_is_held_whichever_way_is_better(self):
+        bounded = lambda ours, better: run.wanted(common.row("x", ours, None, None, "", better=better, limit=1.3))
+        self.assertEqual(bounded(1.3, "lower"), "at most 1.3 met")
+        self.assertEqual(bounded(1.31, "lower"), "at most 1.3 **missed**")
+        self.assertEqual(bounded(1.31, "higher"), "at least 1.3 met")
+        self.assertEqual(bounded(1.29, "higher"), "at least 1.3 **missed**")
+        self.assertEqual(run.wanted(common.row("x", 0, 4, "gensim", "%", limit=0, target=2)), "at most 0 met")
+
+    def test_a_suite_that_lacks_what_it_needs_is_no_failure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, code in [("lacking", "import common; raise SystemExit(common.SKIPPED)"), ("broken", "raise SystemExit(1)")]:
+                Path(folder, f"{name}.py").write_text(f"import sys; sys.path.insert(0, {str(ROOT / 'benches' / 'suites')!r}); {code}")
+            patched = {"SUITES": Path(folder), "RESULTS": Path(folder), "TARGET": Path(folder), "peers": lambda: sys.executable, "build": lambda: ("torchboard", "ours")}
+            with unittest.mock.patch.multiple(run, **patched), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                self.assertEqual(run.measure(["lacking", "broken"], quick=True), ["broken"])
 
     def test_the_report_says_what_was_met_and_what_was_missed(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@
 
 use std::{io::BufRead as _, time::Instant};
 
-use torchboard::words::{Query, SetInfo, VectorSet, search};
+use torchboard::words::{QuantisedRows, Query, SetInfo, VectorSet, search};
 
 /// Answers tasks until standard input ends.
 pub fn run(arguments: &[String]) {
@@ -13,8 +13,9 @@ pub fn run(arguments: &[String]) {
     };
     let dimension: usize = dimension.parse().expect("DIMENSION is a number");
     let set = read(file, dimension);
-    let quantised = set.quantised();
-    let search_bytes = size_of_val(set.matrix()) + size_of_val(set.norms()) + size_of_val(quantised.codes) + size_of_val(quantised.bounds);
+    let QuantisedRows { coarse_codes, coarse_bounds, fine_codes, fine_bounds } = set.quantised();
+    let quantised_bytes = size_of_val(coarse_codes) + size_of_val(coarse_bounds) + size_of_val(fine_codes) + size_of_val(fine_bounds);
+    let search_bytes = size_of_val(set.matrix()) + size_of_val(set.norms()) + quantised_bytes;
     println!("{}", serde_json::json!({ "rows": set.len(), "search_bytes": search_bytes }));
     for line in std::io::stdin().lock().lines() {
         let numbers: Vec<usize> = line.expect("a line").split_whitespace().map(|word| word.parse().expect("a number")).collect();

@@ -6,13 +6,35 @@ import json
 import os
 import platform
 import random
+import shutil
 import statistics
 import subprocess
+import sys
 import time
 from importlib import metadata
 from pathlib import Path
 
 PEERS = ["fastapi", "gensim", "numpy", "scikit-learn", "scipy", "uvicorn"]
+PEER_PROGRAMS = Path(__file__).resolve().parent.parent / "peers"
+THREADS = 2
+SKIPPED = 77  # the exit status that automake gave its meaning
+
+
+def fair():
+    """Two processor cores and two threads for this process and all that it starts, ours and peers alike.
+
+    Numerical libraries read these variables when they are loaded: call it before the first import of numpy.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[name] = str(THREADS)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+
+
+def skip(reason):
+    """Ends a suite that can't run here, which is no failure."""
+    print(f"skipped: {reason}", flush=True)
+    sys.exit(SKIPPED)
 
 
 def arguments():
@@ -26,8 +48,8 @@ def arguments():
     return parser.parse_args()
 
 
-def machine(peers=PEERS):
-    """The machine and the versions of `peers`, as BENCHMARKS.md shows them."""
+def machine(peers=PEERS, programs=None):
+    """The machine and the versions of `peers` and of other `programs`, as BENCHMARKS.md shows them."""
     info = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().replace("\t", "").splitlines() if ":" in line) if Path("/proc/cpuinfo").exists() else {}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = {"Python": platform.python_version()}
@@ -36,9 +58,11 @@ def machine(peers=PEERS):
             versions[peer] = metadata.version(peer)
         except metadata.PackageNotFoundError:
             pass
+    versions |= programs or {}
     return {
         "cpu": info.get("model name", platform.processor() or platform.machine()).strip(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": THREADS,
+        "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "system": f"{platform.system()} {platform.release()}",
         "date": datetime.date.today().isoformat(),
@@ -46,18 +70,23 @@ def machine(peers=PEERS):
     }
 
 
-def row(task, ours, peer, peer_name, unit, better="lower", target=None, note=""):
-    """One line of the table. `ratio` is how many times better ours is, whichever way `better` points."""
+def row(task, ours, peer, peer_name, unit, better="lower", target=None, limit=None, note=""):
+    """One line of the table. `ratio` is how many times better ours is, whichever way `better` points.
+
+    `target` is the ratio that is wanted; `limit` is what ours itself may be at most, or must be at least.
+    """
     assert better in ("lower", "higher")
-    ratio = None
-    if peer is not None:
-        ratio = peer / ours if better == "lower" else ours / peer
-    return {"task": task, "ours": ours, "peer": peer, "peer_name": peer_name, "unit": unit, "better": better, "ratio": ratio, "target": target, "note": note}
+    below, above = (ours, peer) if better == "lower" else (peer, ours)
+    ratio = above / below if peer is not None and below else None
+    return {
+        "task": task, "ours": ours, "peer": peer, "peer_name": peer_name, "unit": unit, "better": better,
+        "ratio": ratio, "target": target, "limit": limit, "note": note,
+    }
 
 
-def save(output, suite, title, rows, peers=PEERS):
+def save(output, suite, title, rows, peers=PEERS, programs=None):
     """Writes the suite's result whole or not at all."""
-    result = {"suite": suite, "title": title, "command": f"make bench SUITE={suite}", "machine": machine(peers), "rows": rows}
+    result = {"suite": suite, "title": title, "command": f"make bench SUITE={suite}", "machine": machine(peers, programs), "rows": rows}
     partial = output.with_suffix(".partial")
     partial.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     partial.replace(output)
@@ -77,6 +106,16 @@ def interleaved(repeats, seed=0, **sides):
             began = time.perf_counter()
             value = sides[name]()
             values[name].append(time.perf_counter() - began if value is None else value)
+    return values
+
+
+def between(rounds, ours, peer):
+    """The values of `rounds` of ours and one of a peer that takes minutes, which comes in their middle."""
+    values = {"ours": [], "peer": []}
+    for number in range(rounds):
+        if number == rounds // 2:
+            values["peer"].append(peer())
+        values["ours"].append(ours())
     return values
 
 
@@ -122,6 +161,27 @@ def synthetic_vectors(work, words=400_000, dimensions=200, seed=20):
             file.writelines(f"{name}{''.join(cell)}\n" for name, cell in zip(names[start : start + count], cells.tolist()))
     partial.replace(path)
     return path
+
+
+def gensim_vectors(file):
+    """The path of the vectors in `file` as gensim saves them, made once: minutes at the full size."""
+    folder = gensim_folder(file)
+    if not folder.exists():
+        print(f"making {folder.name} (once)", flush=True)
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        script = "import sys; from gensim.models import KeyedVectors as K; K.load_word2vec_format(sys.argv[1], no_header=True).save(sys.argv[2])"
+        subprocess.run([sys.executable, "-c", script, str(file), str(partial / GENSIM_FILE)], check=True)
+        partial.replace(folder)
+    return folder / GENSIM_FILE
+
+
+def gensim_folder(file):
+    return file.with_suffix(".gensim")
+
+
+GENSIM_FILE = "vectors.kv"
 
 
 def unique_words(count, generator):

@@ -1,6 +1,11 @@
 //! `torchboard fetch`.
 
-use std::{fs, io::IsTerminal as _, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -54,7 +59,7 @@ impl FetchArguments {
         if let Some(address) = &self.address {
             download.addresses = vec![address.clone()];
         }
-        let archive = bring(&download, settings.data_dir.join("downloads"))?;
+        let archive = bring(&download, &settings.data_dir.join("downloads"))?;
         let import = Import {
             file: archive.clone(),
             member_dimension: Some(self.dimension),
@@ -76,14 +81,14 @@ impl FetchArguments {
 }
 
 /// Downloads with a progress bar, or, where nobody watches, without.
-fn bring(download: &Download, folder: PathBuf) -> Result<PathBuf> {
+fn bring(download: &Download, folder: &Path) -> Result<PathBuf> {
     let bar = ProgressBar::with_draw_target(Some(download.bytes), ProgressDrawTarget::stderr());
     if !std::io::stderr().is_terminal() {
         eprintln!("fetching {} ({} MB)", download.file_name, download.bytes / 1_000_000);
     }
     bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")?);
     bar.set_message(download.file_name.clone());
-    let outcome = Downloader::default().fetch(download, &folder, &mut |have, _| bar.set_position(have));
+    let outcome = Downloader::default().fetch(download, folder, &mut |have, _| bar.set_position(have));
     bar.finish_and_clear();
     match outcome {
         Ok(path) => Ok(path),

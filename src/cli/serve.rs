@@ -36,12 +36,13 @@ impl ServeArguments {
                 format!("can't listen on {}: is another server running there? Choose a port with --address 127.0.0.1:PORT", self.address)
             })?;
             let address = format!("http://{}", listener.local_addr()?);
+            let stop = stop_signal()?; // before the line below: whoever reads it may ask to stop at once
             // The connection queue is open from here on: whoever reads this line gets an answer.
             println!("listening on {address}");
             if self.open {
                 open_browser(&address);
             }
-            web::serve(listener, state, stop_signal()).await?;
+            web::serve(listener, state, stop).await?;
             anyhow::Ok(())
         })?;
         Ok(ExitCode::SUCCESS)
@@ -53,17 +54,16 @@ fn start_logging() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-async fn stop_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
+/// Completes when the terminal or the system asks to stop; both are listened for from the call on.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
+    })
 }
 
 /// A browser that can't be opened is no reason not to serve: the address is on the screen.

@@ -59,12 +59,14 @@ pub fn odd_one_out(set: &VectorSet, words: &[usize]) -> Vec<Neighbor> {
 /// What keeps a product of similarities from being divided by zero; the value of Levy and Goldberg's code, and gensim's.
 const EPSILON: f32 = 1e-6;
 
+/// Rows scored by one thread before another may join.
+const ROWS_PER_TASK: usize = 1024;
+
 /// 3CosMul, equation 4 of Levy and Goldberg with similarities shifted to 0..1 as in their footnote 7; a full pass in f32.
 fn multiply(set: &VectorSet, positive: &[usize], negative: &[usize], k: usize) -> Vec<Neighbor> {
     let units = |words: &[usize]| words.iter().map(|&word| unit(set.row(word))).collect::<Vec<_>>();
     let (positive_units, negative_units) = (units(positive), units(negative));
     let mut scores = vec![0.0; set.len()];
-    const ROWS_PER_TASK: usize = 1024;
     scores.par_chunks_mut(ROWS_PER_TASK).enumerate().for_each(|(chunk, scores)| {
         vectorised(
             #[inline(always)]

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     image::{ALIGNMENT, BLOCK, Extent, Header, MAGIC, Metadata, PAGE, SECTIONS, Section, Skipped, VERSION},
-    quantise::{BLOCK_ROWS, RowBound, codes_length, quantise},
+    quantise::{BLOCK_ROWS, Quantised},
 };
 
 /// Takes rows in the order of their indices and leaves an image in `out`.
@@ -19,8 +19,7 @@ pub struct ImageBuilder<W: Write + Seek> {
     words: Vec<u8>,
     word_ends: Vec<u64>,
     norms: Vec<f32>,
-    bounds: Vec<RowBound>,
-    codes: Vec<u8>,
+    quantised: Quantised,
     /// Values of the last rows, which are not quantised yet: [`BATCH_ROWS`] at most.
     pending: Vec<f32>,
     seen: HashTable<(u64, u32)>,
@@ -38,8 +37,7 @@ impl<W: Write + Seek> ImageBuilder<W> {
             words: Vec::new(),
             word_ends: Vec::new(),
             norms: Vec::new(),
-            bounds: Vec::new(),
-            codes: Vec::new(),
+            quantised: Quantised::default(),
             pending: Vec::with_capacity(BATCH_ROWS * dimension),
             seen: HashTable::new(),
             skipped: Skipped::default(),
@@ -85,10 +83,12 @@ impl<W: Write + Seek> ImageBuilder<W> {
         sections[Section::Matrix as usize] = Extent { offset: PAGE as u64, bytes: self.out.position() - PAGE as u64 };
         let order = sorted_order(&self.words, &self.word_ends);
         let metadata_json = serde_json::to_vec(&metadata)?;
-        let parts: [(Section, &[u8]); 7] = [
+        let parts: [(Section, &[u8]); 9] = [
             (Section::Norms, bytemuck::cast_slice(&self.norms)),
-            (Section::Bounds, bytemuck::cast_slice(&self.bounds)),
-            (Section::Codes, &self.codes),
+            (Section::CoarseBounds, bytemuck::cast_slice(&self.quantised.coarse_bounds)),
+            (Section::CoarseCodes, &self.quantised.coarse_codes),
+            (Section::FineBounds, bytemuck::cast_slice(&self.quantised.fine_bounds)),
+            (Section::FineCodes, bytemuck::cast_slice(&self.quantised.fine_codes)),
             (Section::WordEnds, bytemuck::cast_slice(&self.word_ends)),
             (Section::WordBytes, &self.words),
             (Section::Order, bytemuck::cast_slice(&order)),
@@ -121,11 +121,7 @@ impl<W: Write + Seek> ImageBuilder<W> {
     }
 
     fn quantise_pending(&mut self) {
-        let rows = self.bounds.len()..self.norms.len();
-        let codes = self.codes.len();
-        self.bounds.resize(rows.end, RowBound::default());
-        self.codes.resize(codes + codes_length(rows.len(), self.dimension), 0);
-        quantise(&self.pending, &self.norms[rows.clone()], self.dimension, &mut self.codes[codes..], &mut self.bounds[rows]);
+        self.quantised.append(&self.pending, &self.norms[self.quantised.len()..], self.dimension);
         self.pending.clear();
     }
 

@@ -7,8 +7,7 @@
 //! | header | one page: magic, version, counts, where each section lies, checksum |
 //! | matrix | `[count, dimension]` f32, the values of the source file |
 //! | norms | `[count]` f32 |
-//! | bounds | `[count]` [`RowBound`] |
-//! | codes | see [`super::quantise`] |
+//! | coarse bounds, coarse codes, fine bounds, fine codes | see [`super::quantise`] |
 //! | word ends | `[count]` u64: where each word ends among the word bytes |
 //! | word bytes | UTF-8, one after the other |
 //! | order | `[count]` u32: indices sorted by word |
@@ -27,7 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     mapped,
-    quantise::{RowBound, codes_length},
+    quantise::{QuantisedRows, RowBound, coarse, fine},
     set::SetInfo,
 };
 
@@ -66,6 +65,9 @@ pub struct Origin {
 
 impl Origin {
     /// The file at `path` as it is now.
+    ///
+    /// # Errors
+    /// When it can't be asked for.
     pub fn of(path: &Path, member_dimension: Option<usize>) -> std::io::Result<Self> {
         let path = path.canonicalize()?;
         let metadata = path.metadata()?;
@@ -90,7 +92,7 @@ pub struct Skipped {
 
 pub(super) const MAGIC: [u8; 8] = *b"TBWORDS\0";
 /// Raised whenever the layout or the meaning of a section changes, the quantised codes included.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 pub(super) const PAGE: usize = 4096;
 pub(super) const ALIGNMENT: usize = 64;
 /// Bytes under one checksum: fits the second-level cache, so that what was read is hashed from there.
@@ -102,8 +104,10 @@ pub(super) const BLOCK: usize = 1 << 20;
 pub(super) enum Section {
     Matrix,
     Norms,
-    Bounds,
-    Codes,
+    CoarseBounds,
+    CoarseCodes,
+    FineBounds,
+    FineCodes,
     WordEnds,
     WordBytes,
     Order,
@@ -111,7 +115,7 @@ pub(super) enum Section {
     BlockChecksums,
 }
 
-pub(super) const SECTIONS: usize = 9;
+pub(super) const SECTIONS: usize = 11;
 
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -216,14 +220,14 @@ impl Image {
         self.section(Section::Norms)
     }
 
-    /// `[count]`.
-    pub fn bounds(&self) -> &[RowBound] {
-        self.section(Section::Bounds)
-    }
-
-    /// `[codes_length(count, dimension)]`.
-    pub fn codes(&self) -> &[u8] {
-        self.section(Section::Codes)
+    /// All rows in few bits.
+    pub fn quantised(&self) -> QuantisedRows<'_> {
+        QuantisedRows {
+            coarse_codes: self.section(Section::CoarseCodes),
+            coarse_bounds: self.section(Section::CoarseBounds),
+            fine_codes: self.section(Section::FineCodes),
+            fine_bounds: self.section(Section::FineBounds),
+        }
     }
 
     /// `[count]`: where each word ends in [`Self::word_bytes`].
@@ -271,8 +275,10 @@ fn checked_header(page: &[u8], file_bytes: u64) -> Result<Header> {
     ensure!(header.sections[Section::Matrix as usize].bytes == matrix, "its matrix has the wrong size");
     let expected = [
         (Section::Norms, count * 4),
-        (Section::Bounds, count * size_of::<RowBound>() as u64),
-        (Section::Codes, codes_length(count as usize, header.dimension as usize) as u64),
+        (Section::CoarseBounds, count * size_of::<RowBound>() as u64),
+        (Section::CoarseCodes, coarse::codes_length(count as usize, header.dimension as usize) as u64),
+        (Section::FineBounds, count * size_of::<RowBound>() as u64),
+        (Section::FineCodes, count * fine::row_codes(header.dimension as usize) as u64),
         (Section::WordEnds, count * 8),
         (Section::Order, count * 4),
         (Section::BlockChecksums, block_count(&header) as u64 * 8),

@@ -51,10 +51,7 @@ impl Import {
         while let Some((start, _)) = stem.rsplit_once('.').filter(|(_, end)| EXTENSIONS.contains(&end.to_ascii_lowercase().as_str())) {
             stem = start;
         }
-        let mut name = stem.to_owned();
-        if let Some(dimension) = member_dimension {
-            name.push_str(&format!(".{dimension}d"));
-        }
+        let name = member_dimension.map_or_else(|| stem.to_owned(), |dimension| format!("{stem}.{dimension}d"));
         let id = id_from(&name);
         let is_glove = id.starts_with("glove");
         is_id(&id).then(|| Self {

@@ -135,10 +135,10 @@ impl VectorSet {
         self.image.norms()
     }
 
-    /// All rows, quantised for the first pass of a search.
+    /// All rows in few bits, for searching.
     #[must_use]
     pub fn quantised(&self) -> QuantisedRows<'_> {
-        QuantisedRows { codes: self.image.codes(), bounds: self.image.bounds() }
+        self.image.quantised()
     }
 
     /// Indices of words that begin with `prefix`, most frequent first.

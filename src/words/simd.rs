@@ -4,7 +4,6 @@
 ///
 /// Only what is inlined into it gains: mark the closure and the functions it calls `#[inline(always)]`, and write plain loops.
 #[inline(always)]
-#[allow(clippy::inline_always)]
 pub(super) fn vectorised<R>(operation: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {

@@ -1,6 +1,6 @@
 //! A real Chromium reads the pages: both languages, both colours, a desk and a telephone.
 //!
-//! WebDriver is spoken over plain HTTP, since what is needed beyond navigation (emulated colours and widths, the console) are
+//! `WebDriver` is spoken over plain HTTP, since what is needed beyond navigation (emulated colours and widths, the console) are
 //! Chromium's own commands.
 
 use std::{
@@ -18,7 +18,7 @@ pub struct Browser {
     session: String,
     client: reqwest::Client,
     /// Removed when the browser is gone.
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Browser {
@@ -31,14 +31,14 @@ impl Browser {
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        let mut browser = Self { driver, session: format!("http://127.0.0.1:{port}"), client, _profile: profile };
+        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
+        let mut browser = Self { driver, session: format!("http://127.0.0.1:{port}"), client, profile };
         browser.wait_for_driver().await;
         let mut arguments: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
-        arguments.push(format!("--user-data-dir={}", browser._profile.path().display()));
+        arguments.push(format!("--user-data-dir={}", browser.profile.path().display()));
         let wanted = json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}});
         let session = browser.post("/session", json!({"capabilities": {"alwaysMatch": wanted}})).await;
-        browser.session += &format!("/session/{}", session["sessionId"].as_str().unwrap());
+        browser.session = format!("{}/session/{}", browser.session, session["sessionId"].as_str().unwrap());
         Some(browser)
     }
 

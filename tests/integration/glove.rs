@@ -1,4 +1,4 @@
-//! Training GloVe vectors through the command line.
+//! Training `GloVe` vectors through the command line.
 
 use std::{
     fs,

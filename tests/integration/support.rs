@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Write as _,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -140,7 +141,7 @@ pub fn import_small_set(data_dir: &Path) {
     let mut text = String::from("man 1 0 0 0 0\nwoman 0 1 0 0 0\nking 1 0 1 0 0\nqueen 0 1 1 0 0\n");
     for number in 0..FILLERS {
         let angle = number as f32 / FILLERS as f32;
-        text += &format!("filler{number} -0.1 -0.1 -0.1 {} {}\n", angle.cos(), angle.sin());
+        writeln!(text, "filler{number} -0.1 -0.1 -0.1 {} {}", angle.cos(), angle.sin()).unwrap();
     }
     let source = data_dir.join("small.txt");
     std::fs::write(&source, text).unwrap();

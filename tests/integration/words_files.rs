@@ -18,7 +18,7 @@ use torchboard::{
     },
 };
 
-/// Three words as GloVe's text has them.
+/// Three words as `GloVe`'s text has them.
 const GLOVE: &str = "king 0.5 -1.25 3\nqueen 0.25 1e-3 -7\nman 1 2 3.125\n";
 
 #[test]
@@ -128,18 +128,21 @@ fn rows_that_policy_leaves_out_are_counted() {
 #[test]
 fn a_binary_file_is_held_to_the_same_policy() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: [(&[u8], [f32; 2]); 5] =
-        [(b"king", [1.0, 2.0]), (b"king", [3.0, 4.0]), (b"\xff\xfe", [5.0, 6.0]), (b"new york", [7.0, 8.0]), (b"queen", [9.0, 10.0])];
-    let mut bytes = b"5 2\n".to_vec();
-    for (word, values) in rows {
-        // word2vec's own files end a word at its first space, so a name of two words is written with an underscore.
-        bytes.extend(word.iter().map(|&byte| if byte == b' ' { b'_' } else { byte }).chain([b' ']));
-        values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
-    }
+    let bytes = binary_rows(&[b"king", b"king", b"\xff\xfe", b"queen"], "\n");
     let set = load(folder.path(), "policy.bin", &bytes).unwrap();
-    assert_eq!((0..set.len()).map(|index| set.word(index)).collect::<Vec<_>>(), ["king", "new_york", "queen"]);
-    assert_eq!((set.row(0), set.row(2)), (&[1.0, 2.0][..], &[9.0, 10.0][..]));
+    assert_eq!(rows(&set), [("king".to_owned(), vec![1.1, -2.0]), ("queen".to_owned(), vec![4.1, -2.0])]);
     assert_eq!((set.skipped().duplicates, set.skipped().unreadable_words), (1, 1));
+}
+
+#[test]
+fn a_word_with_a_space_in_a_binary_file_shifts_no_vector() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line_end, expected) in [("\n", "vector 3: a line end before it is missing"), ("", "vector 3: its word is no text")] {
+        let bytes = binary_rows(&[b"king", b"new york", b"queen", b"man"], line_end);
+        let error = format!("{:#}", load(folder.path(), "spaces.bin", &bytes).map(|set| rows(&set)).expect_err(expected));
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(load(folder.path(), "none.bin", &binary_rows(&[b"king", b"new_york", b"queen", b"man"], line_end)).unwrap().len(), 4);
+    }
 }
 
 #[test]
@@ -368,6 +371,17 @@ proptest! {
             prop_assert_eq!(&rows(&set)[..], &whole[..set.len()]);
         }
     }
+}
+
+/// word2vec's binary form: row N holds N + .1 and -2.
+fn binary_rows(words: &[&[u8]], line_end: &str) -> Vec<u8> {
+    let mut bytes = format!("{} 2\n", words.len()).into_bytes();
+    for (index, word) in words.iter().enumerate() {
+        bytes.extend(word.iter().chain(b" "));
+        [index as f32 + 1.1, -2.0].iter().for_each(|value: &f32| bytes.extend(value.to_le_bytes()));
+        bytes.extend(line_end.bytes());
+    }
+    bytes
 }
 
 fn load(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<VectorSet> {

@@ -7,7 +7,7 @@ use torchboard::{
     words::{DEFAULT, Evaluations, Library},
 };
 
-use crate::support::{Server, with_questions};
+use crate::support::Server;
 
 async fn associate(server: &Server, set: &str, body: &Value) -> (u16, Value) {
     let response = server.request("POST", &format!("/api/v1/words/{set}/association")).json(body).send().await.unwrap();
@@ -23,8 +23,8 @@ fn list(words: &[&str]) -> Value {
 
 #[tokio::test]
 async fn an_evaluation_counts_by_section_and_in_all() {
-    let datasets = with_questions("man woman king queen\nking queen man woman\nman woman king filler1\nman woman king nothere\n");
-    let server = Server::start_with(&["--datasets".as_ref(), datasets.path().as_os_str()]);
+    let questions = "man woman king queen\nking queen man woman\nman woman king filler1\nman woman king nothere\n";
+    let server = Server::start_with_questions(&[("royal", questions)]);
     let row = |name: &str| json!({"name": name, "questions": 4, "covered": 3, "correct": 2, "accuracy": 2.0 / 3.0});
     let expected = json!({"set": "small", "limit": 64, "sections": [row("royal")], "total": row("total"), "stored": false});
     for _ in 0..2 {
@@ -61,8 +61,7 @@ async fn without_questions_an_evaluation_says_what_to_do_until_they_come() {
 
 #[tokio::test]
 async fn many_who_ask_for_one_evaluation_get_one_answer() {
-    let datasets = with_questions(&"man woman king queen\n".repeat(2000));
-    let server = Server::start_with(&["--datasets".as_ref(), datasets.path().as_os_str()]);
+    let server = Server::start_with_questions(&[("royal", &"man woman king queen\n".repeat(2000))]);
     let answers = tokio::join!(
         server.json("/api/v1/words/default/evaluation", 200),
         server.json("/api/v1/words/default/evaluation", 200),

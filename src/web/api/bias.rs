@@ -40,7 +40,7 @@ pub async fn association(
 #[serde(deny_unknown_fields)]
 pub struct AssociationRequest {
     /// X and Y: what is compared.
-    #[schema(min_items = 2, max_items = 2, example = json!([{"name": "science", "words": ["science", "physics", "chemistry"]}, {"name": "arts", "words": ["poetry", "dance", "novel"]}]))]
+    #[schema(min_items = 2, max_items = 2, example = json!([{"name": "science", "words": ["science", "chemistry", "astronomy"]}, {"name": "arts", "words": ["poetry", "dance", "novel"]}]))]
     targets: Vec<WordList>,
     /// A and B: what the targets may be associated with.
     #[schema(min_items = 2, max_items = 2, example = json!([{"name": "male", "words": ["he", "him", "his"]}, {"name": "female", "words": ["she", "her", "hers"]}]))]

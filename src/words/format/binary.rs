@@ -8,7 +8,15 @@ pub fn parse(chunk: &[u8], dimension: usize) -> Parsed {
     let mut batch = RowBatch::new(dimension, chunk.len() / (4 * dimension) + 1);
     let mut lines = 0;
     let mut rest = chunk;
+    // Whether rows are set apart by line ends, as the second one of a chunk tells: before the first stands what was read before.
+    let mut has_line_ends = None;
     while let Some((word, values, length)) = next_row(rest, dimension) {
+        if lines > 0 {
+            let expected = *has_line_ends.get_or_insert(rest.starts_with(b"\n"));
+            if let Some(reason) = slipped(word, rest.starts_with(b"\n"), expected) {
+                return Parsed { batch, lines, error: Some((lines, reason.into())) };
+            }
+        }
         let pushed = batch.push_with(word, |row| {
             row.extend(values.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])));
             Ok(())
@@ -20,6 +28,19 @@ pub fn parse(chunk: &[u8], dimension: usize) -> Parsed {
         rest = &rest[length..];
     }
     Parsed { batch, lines, error: None }
+}
+
+/// Why a row seems to begin elsewhere than where it was read from, as happens after a word that holds a space: the form has no place for
+/// one, and what follows the space is taken for values. Rows with line ends are known by them; the others by what no word holds.
+fn slipped(word: &[u8], has_line_end: bool, expected: bool) -> Option<&'static str> {
+    let is_word = || std::str::from_utf8(word).is_ok_and(|word| !word.contains(|letter: char| letter.is_ascii_control()));
+    if has_line_end != expected {
+        Some("a line end before it is missing or unexpected; a word before it may hold a space, which this form can't express")
+    } else if !expected && !is_word() {
+        Some("its word is no text; a word before it may hold a space, which this form can't express")
+    } else {
+        None
+    }
 }
 
 /// Bytes at the start of `buffer` that are whole rows.

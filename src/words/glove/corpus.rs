@@ -12,9 +12,11 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest as _, Sha256};
 
-use crate::error::{AppError, AppResult};
+use crate::{
+    data::download::sha256,
+    error::{AppError, AppResult},
+};
 
 /// Calls `take` with each line of `path` and with how many bytes of the file were read by then; `take` returns false to stop.
 /// Returns the SHA-256 of the whole file, in hexadecimal, or none when it was stopped.
@@ -42,7 +44,7 @@ pub fn for_each_line(path: &Path, mut take: impl FnMut(&str, u64) -> AppResult<b
             return Ok(None);
         }
     }
-    checksum(path).map(Some).map_err(|cause| invalid(&cause))
+    sha256(path).map(Some).map_err(|cause| invalid(&cause.into()))
 }
 
 /// Text without line ends is handed on in pieces of about this many bytes.
@@ -88,20 +90,6 @@ impl Read for Counted {
         self.position.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
     }
-}
-
-fn checksum(path: &Path) -> anyhow::Result<String> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path)?;
-    let mut bytes = vec![0; 1 << 18];
-    loop {
-        let length = file.read(&mut bytes)?;
-        if length == 0 {
-            break;
-        }
-        hash.update(&bytes[..length]);
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -30,9 +30,11 @@ use self::{
     vocabulary::Vocabulary,
 };
 pub use self::{
+    corpus::for_each_line,
     event::{Event, Phase},
     output::{write_text, write_whole},
     settings::GloveSettings,
+    tokeniser::tokenise,
 };
 use crate::error::{AppError, AppResult};
 

@@ -108,7 +108,7 @@ impl Vocabulary {
         self.spool.seek(SeekFrom::Start(0)).context(SPOOL)?;
         let mut reader = BufReader::with_capacity(1 << 18, &self.spool);
         let mut piece = Vec::new();
-        let mut bytes = [0; 1 << 16];
+        let mut bytes = vec![0; 1 << 16];
         for start in (0..self.tokens).step_by(bytes.len() / 4) {
             let tokens = (self.tokens - start).min(bytes.len() as u64 / 4) as usize;
             reader.read_exact(&mut bytes[..tokens * 4]).context(SPOOL)?;

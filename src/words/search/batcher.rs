@@ -76,8 +76,8 @@ fn answer_batch(jobs: Vec<Job>) {
     metrics::histogram!("torchboard_search_batch_size").record(queries.len() as f64);
     metrics::histogram!("torchboard_search_batch_seconds").record(started.elapsed().as_secs_f64());
     if let Ok(answers) = searched {
-        replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(answer)))
+        replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(answer)));
     } else {
-        tracing::error!(queries = queries.len(), "a batch of searches panicked")
+        tracing::error!(queries = queries.len(), "a batch of searches panicked");
     }
 }

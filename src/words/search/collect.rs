@@ -1,24 +1,25 @@
-//! What is kept of a first pass: the rows that can still be among the best.
+//! What is kept of a first pass: an upper bound of every row's score, and the rows that look best.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use rayon::prelude::*;
 
 use super::{
     Neighbor, Query,
-    approximate::Coarse,
+    coarse::Coarse,
     exact::{best_first, score, unit},
+    fine::Fine,
+    kernel::{Kernel, Pass, dispatch},
 };
 use crate::words::{VectorSet, simd::vectorised};
 
-/// A query made ready, with the best lower limit of its k-th score that any thread knows.
+/// A query made ready.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub k: usize,
+    k: usize,
     pub coarse: Coarse,
+    pub fine: Fine,
     unit: Vec<f32>,
     /// Sorted.
     exclude: Vec<usize>,
-    /// Bits of the threshold, in an order that unsigned integers share.
-    threshold: AtomicU32,
 }
 
 impl Prepared {
@@ -26,111 +27,160 @@ impl Prepared {
         let unit = unit(&query.vector);
         let mut exclude = query.exclude.clone();
         exclude.sort_unstable();
-        Self { k: query.k, coarse: Coarse::new(&unit), unit, exclude, threshold: AtomicU32::new(ordered_bits(f32::NEG_INFINITY)) }
+        Self { k: query.k, coarse: Coarse::new(&unit), fine: Fine::new(&unit), unit, exclude }
     }
 
-    /// No row below this can be among the best k: k rows have at least this exact score.
-    pub fn threshold(&self) -> f32 {
-        from_ordered_bits(self.threshold.load(Ordering::Relaxed))
+    /// A score that at least k rows reach, from a close look at `pilots`; none where they are too few.
+    pub fn threshold(&self, set: &VectorSet, pilots: Pilots) -> Option<f32> {
+        let mut rows: Vec<u32> = pilots.rows.into_iter().map(|(_, row)| row).collect();
+        rows.sort_unstable();
+        let mut candidates = self.look(set, &rows, f32::NEG_INFINITY);
+        let last = self.k.checked_sub(1).filter(|&last| last < candidates.len())?;
+        Some(candidates.select_nth_unstable_by(last, |a, b| b.lower.total_cmp(&a.lower)).1.lower)
     }
 
-    fn raise_threshold(&self, threshold: f32) {
-        self.threshold.fetch_max(ordered_bits(threshold), Ordering::Relaxed);
+    /// Bounds from fine codes for `rows`: those that can reach `threshold`, but for the excluded ones.
+    pub fn look(&self, set: &VectorSet, rows: &[u32], threshold: f32) -> Vec<Candidate> {
+        let looked = rows.par_chunks(ROWS_PER_TASK).map(|rows| dispatch(Look { query: self, set, rows, threshold }));
+        looked.flatten_iter().collect()
     }
 
-    /// Exact scores of some rows, on this thread.
-    pub fn score(&self, set: &VectorSet, rows: &[Candidate], into: &mut Vec<Neighbor>) {
-        into.reserve(rows.len());
+    /// The best k of `candidates` by exact score.
+    pub fn rank(&self, set: &VectorSet, mut candidates: Vec<Candidate>) -> Vec<Neighbor> {
+        // k of them score at least the k-th best lower bound.
+        if self.k > 0 && self.k < candidates.len() {
+            let last = candidates.select_nth_unstable_by(self.k - 1, |a, b| b.lower.total_cmp(&a.lower)).1.lower;
+            candidates.retain(|candidate| candidate.upper >= last);
+        }
+        // In the order of memory.
+        candidates.sort_unstable_by_key(|candidate| candidate.row);
+        let scored = candidates.par_chunks(ROWS_PER_TASK).map(|rows| self.score(set, rows));
+        let mut best: Vec<Neighbor> = scored.flatten_iter().collect();
+        if self.k < best.len() {
+            best.select_nth_unstable_by(self.k, best_first);
+            best.truncate(self.k);
+        }
+        best.sort_unstable_by(best_first);
+        best
+    }
+
+    fn score(&self, set: &VectorSet, candidates: &[Candidate]) -> Vec<Neighbor> {
+        let mut scored = Vec::with_capacity(candidates.len());
         // A plain loop: an iterator's own functions would be compiled without the instructions dispatched to.
         vectorised(
             #[inline(always)]
             || {
-                for row in rows {
-                    let index = row.index as usize;
-                    into.push(Neighbor { index, similarity: score(set, index, &self.unit) });
+                for candidate in candidates {
+                    let index = candidate.row as usize;
+                    scored.push(Neighbor { index, similarity: score(set, index, &self.unit) });
                 }
             },
         );
+        scored
     }
 }
 
-/// A row whose exact score is at most `bound`.
+/// Rows that one thread looks at before another may join: what is fetched of them fits in the cache.
+const ROWS_PER_TASK: usize = 512;
+
+/// A row whose exact score lies between two bounds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
-    pub index: u32,
-    pub bound: f32,
+    row: u32,
+    lower: f32,
+    upper: f32,
 }
 
-/// The candidates of one query among the rows seen so far.
-#[derive(Debug)]
-pub(super) struct Collector {
-    /// Exactly scored rows; once sifted, the best k of them.
-    pub best: Vec<Neighbor>,
-    pub candidates: Vec<Candidate>,
-    /// So many candidates make a sifting worth its while.
-    limit: usize,
+struct Look<'a> {
+    query: &'a Prepared,
+    set: &'a VectorSet,
+    rows: &'a [u32],
+    threshold: f32,
 }
 
-impl Collector {
-    pub fn new(k: usize) -> Self {
-        Self { best: Vec::new(), candidates: Vec::new(), limit: (4 * k).max(1024) }
-    }
+impl Pass for Look<'_> {
+    type Output = Vec<Candidate>;
 
-    /// Notes the rows of a block, beginning at `first`, whose bound reaches the query's threshold.
-    pub fn offer(&mut self, query: &Prepared, first: usize, bounds: &[f32], threshold: f32) {
-        for (index, &bound) in (first..).zip(bounds) {
-            if bound >= threshold && query.exclude.binary_search(&index).is_err() {
-                self.candidates.push(Candidate { index: index as u32, bound });
+    #[inline(always)]
+    fn run(self, kernel: impl Kernel) -> Vec<Candidate> {
+        let quantised = self.set.quantised();
+        let mut candidates = Vec::with_capacity(self.rows.len());
+        self.query.fine.fetch(&quantised, self.rows);
+        for &row in self.rows {
+            let (lower, upper) = self.query.fine.bounds(kernel, &quantised, row as usize);
+            if upper >= self.threshold && self.query.exclude.binary_search(&(row as usize)).is_err() {
+                candidates.push(Candidate { row, lower, upper });
             }
         }
+        candidates
+    }
+}
+
+/// An upper bound in steps of 1/16384, rounded up, so that those of all rows take little room. Bounds from 2 on are all one: scores end at 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Upper(i16);
+
+impl Upper {
+    pub const LOWEST: Self = Self(i16::MIN);
+
+    #[inline(always)]
+    pub fn above(bound: f32) -> Self {
+        Self((bound * STEPS).ceil() as i16)
     }
 
-    pub fn is_full(&self) -> bool {
-        self.candidates.len() >= self.limit
+    /// The least that a row which reaches `threshold` can have.
+    pub fn least(threshold: f32) -> Self {
+        Self((threshold * STEPS).floor() as i16)
+    }
+}
+
+const STEPS: f32 = 16384.0;
+
+/// The rows with the highest upper bounds among those seen so far. They only choose where a close look begins: a better or worse
+/// choice makes a search faster or slower.
+#[derive(Debug)]
+pub(super) struct Pilots {
+    rows: Vec<(Upper, u32)>,
+    /// So many are kept.
+    count: usize,
+    least: Upper,
+}
+
+impl Pilots {
+    /// Enough for k rows to be among them that nearly are the best k.
+    pub fn new(query: &Prepared) -> Self {
+        Self { rows: Vec::new(), count: (2 * query.k).max(64) + query.exclude.len(), least: Upper::LOWEST }
     }
 
-    /// Scores the k most promising candidates exactly, which raises the threshold, and drops those that fall below it.
-    pub fn sift(&mut self, set: &VectorSet, query: &Prepared) {
-        let promising = query.k.min(self.candidates.len());
-        if promising > 0 && promising < self.candidates.len() {
-            self.candidates.select_nth_unstable_by(promising - 1, |a, b| b.bound.total_cmp(&a.bound));
+    /// Notes the rows of a block, beginning at `first`.
+    #[inline(always)]
+    pub fn offer(&mut self, first: usize, bounds: &[Upper]) {
+        if !bounds.iter().fold(false, |any, &bound| any | (bound > self.least)) {
+            return;
         }
-        query.score(set, &self.candidates[..promising], &mut self.best);
-        self.candidates.drain(..promising);
-        self.keep_best(query);
-        let threshold = query.threshold();
-        self.candidates.retain(|candidate| candidate.bound >= threshold);
-        self.limit = self.limit.max(2 * self.candidates.len());
-    }
-
-    /// Cuts what is scored to the best k; their last raises the threshold.
-    pub fn keep_best(&mut self, query: &Prepared) {
-        if self.best.len() > query.k {
-            self.best.select_nth_unstable_by(query.k - 1, best_first);
-            self.best.truncate(query.k);
+        for (row, &bound) in (first as u32..).zip(bounds) {
+            if bound > self.least {
+                self.rows.push((bound, row));
+            }
         }
-        if self.best.len() == query.k
-            && let Some(last) = self.best.iter().map(|neighbor| neighbor.similarity).min_by(f32::total_cmp)
-        {
-            query.raise_threshold(last);
+        if self.rows.len() >= 2 * self.count {
+            self.cut();
         }
     }
 
-    /// One collector for the rows of both.
+    fn cut(&mut self) {
+        if self.count < self.rows.len() {
+            self.least = self.rows.select_nth_unstable_by(self.count - 1, |a, b| b.cmp(a)).1.0;
+            self.rows.truncate(self.count);
+        }
+    }
+
+    /// The best of both.
     pub fn merge(mut self, mut other: Self) -> Self {
-        self.best.append(&mut other.best);
-        self.candidates.append(&mut other.candidates);
+        self.rows.append(&mut other.rows);
+        self.cut();
         self
     }
-}
-
-fn ordered_bits(value: f32) -> u32 {
-    let bits = value.to_bits();
-    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
-}
-
-fn from_ordered_bits(bits: u32) -> f32 {
-    f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 
 #[cfg(test)]
@@ -138,9 +188,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ordered_bits_order_floats_and_come_back() {
-        let values = [f32::NEG_INFINITY, -1.0, -1e-40, 0.0, 1e-40, 0.5, 1.0, f32::INFINITY];
-        assert!(values.windows(2).all(|pair| ordered_bits(pair[0]) < ordered_bits(pair[1])));
-        assert!(values.iter().all(|&value| from_ordered_bits(ordered_bits(value)).to_bits() == value.to_bits()));
+    fn a_bound_in_steps_is_never_below_what_it_stands_for() {
+        for bound in [-1.9, -0.3, -1e-7, 0.0, 1e-7, 0.123_456_7, 0.999_999_9, 1.0, 1.2] {
+            assert!(Upper::above(bound) >= Upper::least(bound), "{bound}");
+            assert!(f32::from(Upper::above(bound).0) / STEPS >= bound, "{bound}");
+            assert!(f32::from(Upper::least(bound).0) / STEPS <= bound, "{bound}");
+        }
+        assert!(Upper::above(f32::INFINITY) > Upper::least(1.0), "a row that nothing is known of reaches everything");
+        assert!(Upper::above(0.5) < Upper::least(0.51));
     }
 }

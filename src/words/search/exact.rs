@@ -23,7 +23,6 @@ pub(in crate::words) fn best_first(a: &Neighbor, b: &Neighbor) -> Ordering {
 
 /// Cosine similarity of row `index` and a unit vector; 0 for a zero row. The same to the last bit on every machine.
 #[inline(always)]
-#[allow(clippy::inline_always)]
 pub(in crate::words) fn score(set: &VectorSet, index: usize, unit: &[f32]) -> f32 {
     let (row, norm) = (set.row(index), set.norm(index));
     let similarity = if ORDINARY_NORMS.contains(&norm) { dot(row, unit) / norm } else { extreme_score(row, unit) };
@@ -39,7 +38,6 @@ pub(in crate::words) fn unit(vector: &[f32]) -> Vec<f32> {
 
 /// Summed in 16 lanes, which vectorise, in a fixed order and without fused operations: the same to the last bit everywhere.
 #[inline(always)]
-#[allow(clippy::inline_always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0_f32; LANES];

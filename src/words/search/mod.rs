@@ -1,25 +1,30 @@
 //! Exact cosine nearest neighbours, as fast as memory allows.
 //!
 //! A plain pass is bound by reading the f32 matrix. Here a first pass reads four bits a value (see [`super::quantise`]) and
-//! computes an upper bound of each row's score; only rows whose bound reaches the k-th best exact score known are
-//! read in f32 and scored. The answer is that of [`brute_force`], to the last bit:
+//! computes an upper bound of each row's score. The rows that look best are looked at again in eight bits, which bound their scores
+//! closely from both sides: the k-th best of those lower bounds is a threshold that at least k rows reach. Rows whose upper
+//! bound reaches it too are looked at in eight bits, and only those that still can be among the best are read in f32 and
+//! scored. The answer is that of [`brute_force`], to the last bit:
 //!
 //! Let `u` be a row over its norm, `r` its decoded codes, `q` the unit query and `p` its decoded eight-bit codes. Then
-//! `q.u - p.r = q.(u - r) + (q - p).r`, so by Cauchy-Schwarz `q.u <= p.r + |u - r| |q| + |q - p| |r|`, with `|r| <= |u| + |u - r|`.
+//! `q.u - p.r = q.(u - r) + (q - p).r`, so by Cauchy-Schwarz `|q.u - p.r| <= |u - r| |q| + |q - p| |r|`, with `|r| <= |u| + |u - r|`.
 //! `|u - r|` and `|q - p|` are measured when the codes are made and rounded up; `p.r` is a product of integers, hence
-//! exact, times two scales; a slack covers the rounding of the bound itself and of the exact score in f32. So no row's exact
-//! score exceeds its bound. The threshold `t` is at any time the k-th best of exact scores that have been computed, so at
-//! least k rows score `t` or more, and a row whose bound is below `t` can neither beat nor tie with the k-th best. Every other row
-//! is scored exactly, by the same function as in brute force, and ranked by the same order. Where the data defeat the bound
-//! (rows that four bits tell little of), more rows are scored exactly, in the extreme all of them: slower, never different.
+//! exact, times two scales; a slack covers the rounding of the bounds themselves and of the exact score in f32. So every row's exact
+//! score lies between its bounds. The threshold `t` is the k-th best of some rows' lower bounds, so at
+//! least k rows score `t` or more, and a row whose upper bound is below `t` can neither beat nor tie with the k-th best. Every other row
+//! is scored exactly, by the same function as in brute force, and ranked by the same order. Where the data defeat the bounds
+//! (rows that few bits tell little of), more rows are scored exactly, in the extreme all of them: slower, never different.
 //!
 //! A batch is searched a group of queries at a time over spans of rows that stay in the cache, so that memory is read once
 //! for each group.
 
-mod approximate;
 mod batcher;
+mod coarse;
 mod collect;
 mod exact;
+mod fine;
+mod kernel;
+mod margin;
 
 pub use batcher::Batcher;
 pub use exact::brute_force;
@@ -28,12 +33,13 @@ pub(super) use exact::{best_first, score, unit};
 use rayon::prelude::*;
 
 use self::{
-    approximate::{BLOCK_ROWS, Kernel, Portable},
-    collect::{Collector, Prepared},
+    coarse::Coarse,
+    collect::{Pilots, Prepared, Upper},
+    kernel::{Kernel, Pass, dispatch},
 };
 use super::{
     VectorSet,
-    quantise::{RowBound, code_bytes},
+    quantise::{BLOCK_ROWS, RowBound, coarse::row_bytes},
 };
 
 /// One answer of a search.
@@ -75,106 +81,112 @@ pub fn nearest_among(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Ve
     queries.par_chunks(QUERIES_PER_GROUP).flat_map_iter(|group| search_group(set, group, limit.min(set.len()))).collect()
 }
 
-/// Queries that share one reading of the rows: enough to be bound by arithmetic, few enough for their state to stay in the cache.
-const QUERIES_PER_GROUP: usize = 32;
+/// Queries that share one reading of the rows: enough to be bound by arithmetic, few enough for their bounds of all rows to stay small.
+const QUERIES_PER_GROUP: usize = 16;
 /// Queries whose dot products are computed together, so that unpacking the rows' nibbles is shared.
 const QUERIES_AT_ONCE: usize = 4;
 /// Blocks of rows that all queries of a group go through before the next are read: 100 kB at 200 dimensions.
 const BLOCKS_PER_SPAN: usize = 64;
-/// Rows scored by one thread before another may join.
-const ROWS_PER_TASK: usize = 512;
+const ROWS_PER_SPAN: usize = BLOCKS_PER_SPAN * BLOCK_ROWS;
+/// Spans that one thread takes before another may join.
+const SPANS_PER_TASK: usize = 16;
 
 fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Neighbor>> {
     let queries: Vec<Prepared> = queries.iter().map(Prepared::new).collect();
-    let empty = || queries.iter().map(|query| Collector::new(query.k)).collect::<Vec<_>>();
-    let spans = limit.div_ceil(BLOCK_ROWS * BLOCKS_PER_SPAN);
-    let collectors = (0..spans)
-        .into_par_iter()
-        .with_min_len(16)
-        .fold(empty, |mut collectors, span| {
-            scan(set, &queries, span, limit, &mut collectors);
-            collectors
+    let span_length = queries.len() * ROWS_PER_SPAN;
+    // By span, then query, then row.
+    let mut uppers = vec![Upper::LOWEST; limit.div_ceil(ROWS_PER_SPAN) * span_length];
+    let none = || queries.iter().map(Pilots::new).collect::<Vec<_>>();
+    let pilots = uppers
+        .par_chunks_mut(span_length)
+        .enumerate()
+        .with_min_len(SPANS_PER_TASK)
+        .fold(none, |mut pilots, (span, uppers)| {
+            dispatch(FirstPass { set, queries: &queries, limit, span, uppers, pilots: &mut pilots });
+            pilots
         })
-        .reduce(empty, |a, b| a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect());
-    queries.par_iter().zip(collectors).map(|(query, collector)| finish(set, query, collector)).collect()
+        .reduce(none, |a, b| a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect());
+    let search = |(place, (query, pilots)): (usize, (&Prepared, Pilots))| {
+        let threshold = query.threshold(set, pilots).unwrap_or(f32::NEG_INFINITY);
+        let least = Upper::least(threshold);
+        let survivors: Vec<u32> = uppers
+            .par_chunks(span_length)
+            .enumerate()
+            .with_min_len(SPANS_PER_TASK)
+            .fold(Vec::new, |mut survivors, (span, uppers)| {
+                keep(&uppers[place * ROWS_PER_SPAN..][..ROWS_PER_SPAN], least, span * ROWS_PER_SPAN, limit, &mut survivors);
+                survivors
+            })
+            .flatten_iter()
+            .collect();
+        query.rank(set, query.look(set, &survivors, threshold))
+    };
+    queries.par_iter().zip(pilots).enumerate().map(search).collect()
 }
 
-/// Ranks what the first pass left.
-fn finish(set: &VectorSet, query: &Prepared, mut collector: Collector) -> Vec<Neighbor> {
-    if query.k == 0 {
-        return Vec::new();
-    }
-    collector.keep_best(query);
-    collector.sift(set, query);
-    // In the order of memory.
-    collector.candidates.sort_unstable_by_key(|candidate| candidate.index);
-    let scored = collector.candidates.par_chunks(ROWS_PER_TASK).fold(Vec::new, |mut scored, rows| {
-        query.score(set, rows, &mut scored);
-        scored
-    });
-    collector.best.extend(scored.flatten_iter().collect::<Vec<_>>());
-    collector.keep_best(query);
-    collector.best.sort_unstable_by(best_first);
-    collector.best
-}
-
-/// The first pass over one span of rows, compiled for what the machine has.
-fn scan(set: &VectorSet, queries: &[Prepared], span: usize, limit: usize, collectors: &mut [Collector]) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        return simd.vectorize(
-            #[inline(always)]
-            || scan_with(approximate::Avx2(simd), set, queries, span, limit, collectors),
-        );
-    }
-    scan_with(Portable, set, queries, span, limit, collectors);
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn scan_with(kernel: impl Kernel, set: &VectorSet, queries: &[Prepared], span: usize, limit: usize, collectors: &mut [Collector]) {
-    let mut groups = queries.chunks_exact(QUERIES_AT_ONCE);
-    let mut collector_groups = collectors.chunks_exact_mut(QUERIES_AT_ONCE);
-    for (queries, collectors) in (&mut groups).zip(&mut collector_groups) {
-        scan_queries::<QUERIES_AT_ONCE>(kernel, set, std::array::from_fn(|query| &queries[query]), span, limit, collectors);
-    }
-    for (query, collector) in groups.remainder().iter().zip(collector_groups.into_remainder()) {
-        scan_queries::<1>(kernel, set, [query], span, limit, std::slice::from_mut(collector));
+/// Appends the rows of a span, beginning at `first`, whose bound reaches `least`.
+fn keep(uppers: &[Upper], least: Upper, first: usize, limit: usize, survivors: &mut Vec<u32>) {
+    for (block, uppers) in uppers.chunks_exact(BLOCK_ROWS).enumerate() {
+        // Most blocks hold none, which one instruction tells.
+        if uppers.iter().fold(false, |any, &upper| any | (upper >= least)) {
+            let first = first + block * BLOCK_ROWS;
+            let reaching = (first..limit).zip(uppers).filter(|(_, upper)| **upper >= least);
+            survivors.extend(reaching.map(|(row, _)| row as u32));
+        }
     }
 }
 
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn scan_queries<const QUERIES: usize>(
-    kernel: impl Kernel,
-    set: &VectorSet,
-    queries: [&Prepared; QUERIES],
-    span: usize,
+/// Upper bounds of one span of rows for all queries of a group.
+struct FirstPass<'a> {
+    set: &'a VectorSet,
+    queries: &'a [Prepared],
     limit: usize,
-    collectors: &mut [Collector],
-) {
-    let rows = set.quantised();
-    let block_bytes = BLOCK_ROWS * code_bytes(set.dimension());
-    let coarse = queries.map(|query| &query.coarse);
-    let mut thresholds = queries.map(Prepared::threshold);
-    let first = span * BLOCKS_PER_SPAN;
-    let last = (first + BLOCKS_PER_SPAN).min(limit.div_ceil(BLOCK_ROWS));
-    for block in first..last {
-        let first_row = block * BLOCK_ROWS;
-        let count = BLOCK_ROWS.min(limit - first_row);
-        let mut bounds = [RowBound::default(); BLOCK_ROWS];
-        bounds[..count].copy_from_slice(&rows.bounds[first_row..first_row + count]);
-        let dots = kernel.dots(&rows.codes[block * block_bytes..(block + 1) * block_bytes], coarse);
-        for query in 0..QUERIES {
-            let upper = coarse[query].upper_bounds(&dots[query], &bounds);
-            let threshold = thresholds[query];
-            if upper.iter().fold(false, |any, &bound| any || (bound >= threshold)) {
-                let collector = &mut collectors[query];
-                collector.offer(queries[query], first_row, &upper[..count], threshold);
-                if collector.is_full() {
-                    collector.sift(set, queries[query]);
-                    thresholds[query] = queries[query].threshold();
-                }
+    span: usize,
+    /// `[queries, ROWS_PER_SPAN]`.
+    uppers: &'a mut [Upper],
+    /// One for each query.
+    pilots: &'a mut [Pilots],
+}
+
+impl Pass for FirstPass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self, kernel: impl Kernel) {
+        let mut first = 0;
+        while first < self.queries.len() {
+            if self.queries.len() - first >= QUERIES_AT_ONCE {
+                self.scan::<QUERIES_AT_ONCE>(kernel, first);
+                first += QUERIES_AT_ONCE;
+            } else {
+                self.scan::<1>(kernel, first);
+                first += 1;
+            }
+        }
+    }
+}
+
+impl FirstPass<'_> {
+    #[inline(always)]
+    fn scan<const QUERIES: usize>(&mut self, kernel: impl Kernel, first_query: usize) {
+        let rows = self.set.quantised();
+        let block_bytes = BLOCK_ROWS * row_bytes(self.set.dimension());
+        let queries: [&Coarse; QUERIES] = std::array::from_fn(|query| &self.queries[first_query + query].coarse);
+        for block in 0..BLOCKS_PER_SPAN {
+            let first_row = self.span * ROWS_PER_SPAN + block * BLOCK_ROWS;
+            if first_row >= self.limit {
+                break;
+            }
+            let count = BLOCK_ROWS.min(self.limit - first_row);
+            let mut bounds = [RowBound::default(); BLOCK_ROWS];
+            bounds[..count].copy_from_slice(&rows.coarse_bounds[first_row..first_row + count]);
+            let codes = &rows.coarse_codes[first_row / BLOCK_ROWS * block_bytes..][..block_bytes];
+            let dots = kernel.coarse_dots(codes, queries);
+            for query in 0..QUERIES {
+                let uppers = queries[query].upper_bounds(&dots[query], &bounds).map(Upper::above);
+                let place = (first_query + query) * ROWS_PER_SPAN + block * BLOCK_ROWS;
+                self.uppers[place..place + count].copy_from_slice(&uppers[..count]);
+                self.pilots[first_query + query].offer(first_row, &uppers[..count]);
             }
         }
     }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::*;
+use super::{kernel::Portable, *};
 use crate::words::SetInfo;
 
 /// Kinds of data that try the bound in different ways.
@@ -119,14 +119,23 @@ fn the_portable_kernel_and_the_vector_kernel_agree() {
     let set = set_of(&rows_of(Kind::Isotropic, 64, 300, 7));
     let query = Prepared::new(&Query { vector: set.row(9).to_vec(), exclude: Vec::new(), k: 1 });
     let extreme = Prepared::new(&Query { vector: vec![1.0; 300], exclude: Vec::new(), k: 1 });
-    let block_bytes = BLOCK_ROWS * code_bytes(300);
-    for block in set.quantised().codes.chunks_exact(block_bytes).map(<[u8]>::to_vec).chain([vec![0xff; block_bytes]]) {
-        let portable = Portable.dots(&block, [&query.coarse, &extreme.coarse]);
+    let block_bytes = BLOCK_ROWS * row_bytes(300);
+    for block in set.quantised().coarse_codes.chunks_exact(block_bytes).map(<[u8]>::to_vec).chain([vec![0xff; block_bytes]]) {
+        let portable = Portable.coarse_dots(&block, [&query.coarse, &extreme.coarse]);
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
-            assert_eq!(approximate::Avx2(simd).dots(&block, [&query.coarse, &extreme.coarse]), portable);
+            assert_eq!(kernel::Avx2(simd).coarse_dots(&block, [&query.coarse, &extreme.coarse]), portable);
         }
         assert!(portable[0].iter().any(|&dot| dot != 0));
+    }
+    let codes = &query.fine.codes;
+    for row in set.quantised().fine_codes.chunks_exact(codes.len()).map(<[i8]>::to_vec).chain([vec![-127; codes.len()]]) {
+        let portable = Portable.fine_dot(&row, codes);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            assert_eq!(kernel::Avx2(simd).fine_dot(&row, codes), portable);
+        }
+        assert_ne!(portable, 0);
     }
 }
 
