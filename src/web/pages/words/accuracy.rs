@@ -138,7 +138,7 @@ pub fn name(section: &str) -> Argument {
     if PUBLISHED.contains(&section) { Argument::Key(format!("words-questions-{section}")) } else { Argument::Text(section.to_owned()) }
 }
 
-/// The sections of the questions that come with the reference GloVe.
+/// The sections of the questions that come with the reference `GloVe`.
 const PUBLISHED: [&str; 14] = [
     "capital-common-countries",
     "capital-world",
