@@ -82,18 +82,18 @@ struct Neighbor {
 
 /// Asks one question and looks at the answer; what went wrong otherwise.
 async fn ask(client: &Client, url: &str, word: &str) -> Result<(), String> {
-    let response = client.get(format!("{url}?word={word}&k={K}")).send().await.map_err(kind)?;
+    let response = client.get(format!("{url}?word={word}&k={K}")).send().await.map_err(|error| kind(&error))?;
     if response.status() != 200 {
         return Err(format!("status {}", response.status().as_u16()));
     }
-    let body = response.bytes().await.map_err(kind)?;
+    let body = response.bytes().await.map_err(|error| kind(&error))?;
     let answer: Answer = serde_json::from_slice(&body).map_err(|_| "not the JSON expected".to_owned())?;
     let sorted = answer.neighbors.is_sorted_by(|a, b| a.similarity >= b.similarity);
     let right = answer.word == word && answer.neighbors.len() == K && sorted && answer.neighbors.iter().all(|found| found.word != word);
     if right { Ok(()) } else { Err("a wrong answer".into()) }
 }
 
-fn kind(error: reqwest::Error) -> String {
+fn kind(error: &reqwest::Error) -> String {
     if error.is_timeout() { format!("no answer within {} s", TIMEOUT.as_secs()) } else { "a broken connection".into() }
 }
 

@@ -192,10 +192,10 @@ async fn the_openapi_document_has_every_promised_route() {
 
 #[tokio::test]
 async fn a_bad_form_is_a_page_with_the_right_status() {
+    const FORM: &str = "application/x-www-form-urlencoded";
     let server = Server::start();
     let send =
         async |kind: &str, body: Vec<u8>| server.request("POST", "/preferences").header("content-type", kind).body(body).send().await;
-    const FORM: &str = "application/x-www-form-urlencoded";
     for (kind, body, status) in [
         ("application/json", "{}", 415),
         ("text/plain", "theme=dark", 415),

@@ -67,7 +67,7 @@ struct Evaluated {
 
 static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/words/gensim.json")).unwrap());
 
-/// The folder of GloVe's files and the vectors that gensim was asked about; none where there is no real data.
+/// The folder of `GloVe`'s files and the vectors that gensim was asked about; none where there is no real data.
 fn real() -> Option<(PathBuf, &'static VectorSet)> {
     static SET: LazyLock<Option<(PathBuf, VectorSet)>> = LazyLock::new(|| {
         let folder = PathBuf::from(std::env::var_os("TORCHBOARD_DATA")?).join("glove");

@@ -88,28 +88,29 @@ fn tested(set: &VectorSet, test: &Test) -> Tested {
 }
 
 fn table(bias: &Bias) -> String {
-    let mut text = format!("word embedding association tests ({})\n", bias.set);
+    let mut lines = vec![format!("word embedding association tests ({})", bias.set)];
     for test in &bias.tests {
         let ([x, y], [a, b]) = (&test.targets, &test.attributes);
-        text += &format!("{}: {x} with {a}, {y} with {b}\n", test.id);
-        text += &match &test.outcome {
+        lines.push(format!("{}: {x} with {a}, {y} with {b}", test.id));
+        match &test.outcome {
             Outcome::Measured(found) => {
                 let about = if found.exact { "" } else { "about " };
-                let missing =
-                    if found.missing.is_empty() { String::new() } else { format!("  not in this set: {}\n", found.missing.join(", ")) };
-                format!("  effect size {:.2}, p-value {about}{}\n{missing}", found.effect_size, p_value(found))
+                lines.push(format!("  effect size {:.2}, p-value {about}{}", found.effect_size, p_value(found)));
+                if !found.missing.is_empty() {
+                    lines.push(format!("  not in this set: {}", found.missing.join(", ")));
+                }
             }
-            Outcome::Unanswered(why) => format!("  {why}\n"),
-        };
+            Outcome::Unanswered(why) => lines.push(format!("  {why}")),
+        }
     }
     let axis = &bias.axis;
-    text += &format!("\ntowards {} (+) and {} (-)\n", axis.from, axis.to);
+    lines.push(format!("\ntowards {} (+) and {} (-)", axis.from, axis.to));
     let width = width(axis.words.iter().map(|placed| placed.word.as_str()));
-    text += &axis.words.iter().map(|placed| format!("{:<width$}  {:>+7.3}\n", placed.word, placed.position)).collect::<String>();
+    lines.extend(axis.words.iter().map(|placed| format!("{:<width$}  {:>+7.3}", placed.word, placed.position)));
     if !axis.missing.is_empty() {
-        text += &format!("not in this set: {}\n", axis.missing.join(", "));
+        lines.push(format!("not in this set: {}", axis.missing.join(", ")));
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 /// With two significant digits: small ones differ by orders of magnitude.

@@ -136,6 +136,13 @@ impl Upper {
 
 const STEPS: f32 = 16384.0;
 
+/// Whether any bound reaches `least`.
+#[inline(always)]
+#[allow(clippy::needless_bitwise_bool, reason = "one that stops early is not vectorised")]
+pub(super) fn any_from(bounds: &[Upper], least: Upper) -> bool {
+    bounds.iter().fold(false, |any, &bound| any | (bound >= least))
+}
+
 /// The rows with the highest upper bounds among those seen so far. They only choose where a close look begins: a better or worse
 /// choice makes a search faster or slower.
 #[derive(Debug)]
@@ -155,7 +162,7 @@ impl Pilots {
     /// Notes the rows of a block, beginning at `first`.
     #[inline(always)]
     pub fn offer(&mut self, first: usize, bounds: &[Upper]) {
-        if !bounds.iter().fold(false, |any, &bound| any | (bound > self.least)) {
+        if !any_from(bounds, self.least) {
             return;
         }
         for (row, &bound) in (first as u32..).zip(bounds) {

@@ -34,7 +34,7 @@ use rayon::prelude::*;
 
 use self::{
     coarse::Coarse,
-    collect::{Pilots, Prepared, Upper},
+    collect::{Pilots, Prepared, Upper, any_from},
     kernel::{Kernel, Pass, dispatch},
 };
 use super::{
@@ -127,8 +127,8 @@ fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Nei
 /// Appends the rows of a span, beginning at `first`, whose bound reaches `least`.
 fn keep(uppers: &[Upper], least: Upper, first: usize, limit: usize, survivors: &mut Vec<u32>) {
     for (block, uppers) in uppers.chunks_exact(BLOCK_ROWS).enumerate() {
-        // Most blocks hold none, which one instruction tells.
-        if uppers.iter().fold(false, |any, &upper| any | (upper >= least)) {
+        // Most blocks hold none.
+        if any_from(uppers, least) {
             let first = first + block * BLOCK_ROWS;
             let reaching = (first..limit).zip(uppers).filter(|(_, upper)| **upper >= least);
             survivors.extend(reaching.map(|(row, _)| row as u32));
