@@ -40,28 +40,28 @@ def main():
     file = common.synthetic_vectors(arguments.work, words, dimensions)
     saved = common.gensim_vectors(file)
     vocabulary = words_of(file)
+    # A server of its own for each round: one that was asked more than it can answer goes on working when nobody waits any more.
+    starts = {
+        "ours": lambda: torchboard(arguments.torchboard, imported(arguments.torchboard, file)),
+        "peer": lambda: gensim(saved, arguments.work / "gensim-service.log", common.THREADS),
+        "tuned": lambda: gensim(saved, arguments.work / "gensim-service-tuned.log", 1),
+    }
+
+    def load(side, connections, seed):
+        with starts[side]() as server:
+            measure = lambda *how: common.ours(arguments.ours, "serve", server.address + ROUTE, vocabulary, *how)[0]
+            measure(16, 3, 0)  # warms it up
+            return measure(connections, seconds, seed)
+
     with contextlib.ExitStack() as servers:
-        running_servers = {
-            "ours": servers.enter_context(torchboard(arguments.torchboard, imported(arguments.torchboard, file))),
-            "peer": servers.enter_context(gensim(saved, arguments.work / "gensim-service.log", common.THREADS)),
-            "tuned": servers.enter_context(gensim(saved, arguments.work / "gensim-service-tuned.log", 1)),
-        }
-        compare_answers(running_servers, vocabulary.read_text().splitlines())
-
-        def load(side, connections, length, seed):
-            told = common.ours(arguments.ours, "serve", running_servers[side].address + ROUTE, vocabulary, connections, length, seed)[0]
-            running_servers[side].rest()  # it may still work on requests that were given up
-            return told
-
-        for side in running_servers:
-            load(side, 16, seconds, 0)  # warms it up
-        measured = {}
-        for connections in CONNECTIONS:
-            sides = {side: [] for side in running_servers}
-            for number in range(rounds):
-                answer = {side: (lambda side=side: sides[side].append(load(side, connections, seconds, number + 1))) for side in sides}
-                common.interleaved(1, seed=number, **answer)
-            measured[connections] = sides
+        compare_answers({side: servers.enter_context(start()) for side, start in starts.items()}, vocabulary.read_text().splitlines())
+    measured = {}
+    for connections in CONNECTIONS:
+        sides = {side: [] for side in starts}
+        for number in range(rounds):
+            answer = {side: (lambda side=side: sides[side].append(load(side, connections, number + 1))) for side in sides}
+            common.interleaved(1, seed=number, **answer)
+        measured[connections] = sides
     about = f"{words:,} x {dimensions}, k = 10, random words; medians of {rounds} rounds of {seconds} s; server and load generator share {common.THREADS} cores"
     rows = [row for connections, sides in measured.items() for row in rows_of(connections, sides, about)]
     common.save(arguments.output, "serve", "Nearest words over HTTP", rows)
@@ -166,20 +166,19 @@ def running(command, pattern, log, env):
 
     threading.Thread(target=read, daemon=True).start()
     try:
-        server = Server(process.pid, address_in(lines, pattern))
+        server = Server(address_in(lines, pattern))
         server.wait()
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=60)
+            process.wait(timeout=5)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
 class Server:
-    def __init__(self, group, address):
-        self.group = group
+    def __init__(self, address):
         self.address = address
 
     def wait(self):
@@ -196,28 +195,6 @@ class Server:
                 pass
             time.sleep(0.1)
         sys.exit(f"{self.address} did not answer within {PATIENCE_S} s")
-
-    def rest(self):
-        """Returns once it has done nothing for half a second."""
-        deadline = time.monotonic() + PATIENCE_S
-        before = self.ticks()
-        while time.monotonic() < deadline:
-            time.sleep(0.5)
-            now = self.ticks()
-            if now - before <= 2:
-                return
-            before = now
-        sys.exit(f"{self.address} did not come to rest within {PATIENCE_S} s")
-
-    def ticks(self):
-        """Processor time of all its processes, in the kernel's hundredths of a second."""
-        ticks = 0
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                fields = stat.read_text().rpartition(")")[2].split()  # from the third field on: the second may hold spaces
-                if int(fields[2]) == self.group:
-                    ticks += int(fields[11]) + int(fields[12])
-        return ticks
 
 
 def address_in(lines, pattern):
