@@ -34,15 +34,24 @@ impl Prepared {
     pub fn threshold(&self, set: &VectorSet, pilots: Pilots) -> Option<f32> {
         let mut rows: Vec<u32> = pilots.rows.into_iter().map(|(_, row)| row).collect();
         rows.sort_unstable();
-        let mut candidates = self.look(set, &rows, f32::NEG_INFINITY);
+        let looked = rows.par_chunks(ROWS_PER_TASK).map(|rows| dispatch(Look { query: self, set, rows }));
+        let mut candidates: Vec<Candidate> = looked.flatten_iter().collect();
         let last = self.k.checked_sub(1).filter(|&last| last < candidates.len())?;
         Some(candidates.select_nth_unstable_by(last, |a, b| b.lower.total_cmp(&a.lower)).1.lower)
     }
 
-    /// Bounds from fine codes for `rows`: those that can reach `threshold`, but for the excluded ones.
-    pub fn look(&self, set: &VectorSet, rows: &[u32], threshold: f32) -> Vec<Candidate> {
-        let looked = rows.par_chunks(ROWS_PER_TASK).map(|rows| dispatch(Look { query: self, set, rows, threshold }));
-        looked.flatten_iter().collect()
+    /// Adds those of `rows` that can reach `threshold` by their fine codes, but for the excluded ones, to `candidates`.
+    #[inline(always)]
+    pub fn look(&self, kernel: impl Kernel, set: &VectorSet, rows: &[u32], threshold: f32, candidates: &mut Vec<Candidate>) {
+        let quantised = set.quantised();
+        fetch(rows.iter().map(|&row| self.fine.row(&quantised, row as usize)));
+        fetch(rows.iter().map(|&row| bytemuck::bytes_of(&quantised.fine_bounds[row as usize])));
+        for &row in rows {
+            let (lower, upper) = self.fine.bounds(kernel, &quantised, row as usize);
+            if upper >= threshold && self.exclude.binary_search(&(row as usize)).is_err() {
+                candidates.push(Candidate { row, lower, upper });
+            }
+        }
     }
 
     /// The best k of `candidates` by exact score.
@@ -70,6 +79,8 @@ impl Prepared {
         vectorised(
             #[inline(always)]
             || {
+                let row = |candidate: &Candidate| bytemuck::cast_slice(set.row(candidate.row as usize));
+                fetch(candidates.iter().map(row));
                 for candidate in candidates {
                     let index = candidate.row as usize;
                     scored.push(Neighbor { index, similarity: score(set, index, &self.unit) });
@@ -83,6 +94,21 @@ impl Prepared {
 /// Rows that one thread looks at before another may join: what is fetched of them fits in the cache.
 const ROWS_PER_TASK: usize = 512;
 
+/// Brings rows into the cache, many at once; one by one, as they are needed, each would be waited for.
+#[inline(always)]
+fn fetch<'set>(rows: impl Iterator<Item = &'set [u8]>) {
+    const CACHE_LINE: usize = 64;
+    let mut all = 0;
+    for row in rows {
+        for line in row.chunks(CACHE_LINE) {
+            all ^= line[0];
+        }
+        // Rows begin anywhere in a line.
+        all ^= row[row.len() - 1];
+    }
+    std::hint::black_box(all);
+}
+
 /// A row whose exact score lies between two bounds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
@@ -95,7 +121,6 @@ struct Look<'a> {
     query: &'a Prepared,
     set: &'a VectorSet,
     rows: &'a [u32],
-    threshold: f32,
 }
 
 impl Pass for Look<'_> {
@@ -103,15 +128,8 @@ impl Pass for Look<'_> {
 
     #[inline(always)]
     fn run(self, kernel: impl Kernel) -> Vec<Candidate> {
-        let quantised = self.set.quantised();
         let mut candidates = Vec::with_capacity(self.rows.len());
-        self.query.fine.fetch(&quantised, self.rows);
-        for &row in self.rows {
-            let (lower, upper) = self.query.fine.bounds(kernel, &quantised, row as usize);
-            if upper >= self.threshold && self.query.exclude.binary_search(&(row as usize)).is_err() {
-                candidates.push(Candidate { row, lower, upper });
-            }
-        }
+        self.query.look(kernel, self.set, self.rows, f32::NEG_INFINITY, &mut candidates);
         candidates
     }
 }

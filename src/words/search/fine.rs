@@ -32,33 +32,17 @@ impl Fine {
     #[inline(always)]
     pub fn bounds(&self, kernel: impl Kernel, rows: &QuantisedRows<'_>, index: usize) -> (f32, f32) {
         let bound = rows.fine_bounds[index];
-        let approximate = kernel.fine_dot(self.row(rows, index), &self.codes) as f32 * (bound.scale * self.scale);
+        let approximate = kernel.fine_dot(bytemuck::cast_slice(self.row(rows, index)), &self.codes) as f32 * (bound.scale * self.scale);
         let margin = self.margin.of(bound);
         (approximate - margin, approximate + margin)
     }
 
-    /// Brings rows into the cache, many at once; one by one, as they are needed, each would be waited for.
+    /// The codes of row `index` as bytes.
     #[inline(always)]
-    pub fn fetch(&self, rows: &QuantisedRows<'_>, indices: &[u32]) {
-        let mut all = 0;
-        for &index in indices {
-            let row = self.row(rows, index as usize);
-            for line in row.chunks(CACHE_LINE) {
-                all ^= line[0];
-            }
-            all ^= row[row.len() - 1] ^ (rows.fine_bounds[index as usize].error.to_bits() as i8);
-        }
-        std::hint::black_box(all);
-    }
-
-    #[inline(always)]
-    fn row<'set>(&self, rows: &QuantisedRows<'set>, index: usize) -> &'set [i8] {
-        &rows.fine_codes[index * self.codes.len()..][..self.codes.len()]
+    pub fn row<'set>(&self, rows: &QuantisedRows<'set>, index: usize) -> &'set [u8] {
+        bytemuck::cast_slice(&rows.fine_codes[index * self.codes.len()..][..self.codes.len()])
     }
 }
-
-/// Bytes that memory is read in.
-const CACHE_LINE: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -34,7 +34,7 @@ use rayon::prelude::*;
 
 use self::{
     coarse::Coarse,
-    collect::{Pilots, Prepared, Upper, any_from},
+    collect::{Candidate, Pilots, Prepared, Upper, any_from},
     kernel::{Kernel, Pass, dispatch},
 };
 use super::{
@@ -88,19 +88,21 @@ const QUERIES_AT_ONCE: usize = 4;
 /// Blocks of rows that all queries of a group go through before the next are read: 100 kB at 200 dimensions.
 const BLOCKS_PER_SPAN: usize = 64;
 const ROWS_PER_SPAN: usize = BLOCKS_PER_SPAN * BLOCK_ROWS;
-/// Spans that one thread takes before another may join.
+/// Spans that one thread takes at least, since each beginning looks for its pilots anew.
 const SPANS_PER_TASK: usize = 16;
 
 fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Neighbor>> {
     let queries: Vec<Prepared> = queries.iter().map(Prepared::new).collect();
     let span_length = queries.len() * ROWS_PER_SPAN;
+    let spans = limit.div_ceil(ROWS_PER_SPAN);
+    let spans_per_task = spans.div_ceil(2 * rayon::current_num_threads()).max(SPANS_PER_TASK);
     // By span, then query, then row.
-    let mut uppers = vec![Upper::LOWEST; limit.div_ceil(ROWS_PER_SPAN) * span_length];
+    let mut uppers = vec![Upper::LOWEST; spans * span_length];
     let none = || queries.iter().map(Pilots::new).collect::<Vec<_>>();
     let pilots = uppers
         .par_chunks_mut(span_length)
         .enumerate()
-        .with_min_len(SPANS_PER_TASK)
+        .with_min_len(spans_per_task)
         .fold(none, |mut pilots, (span, uppers)| {
             dispatch(FirstPass { set, queries: &queries, limit, span, uppers, pilots: &mut pilots });
             pilots
@@ -108,32 +110,20 @@ fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Nei
         .reduce(none, |a, b| a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect());
     let search = |(place, (query, pilots)): (usize, (&Prepared, Pilots))| {
         let threshold = query.threshold(set, pilots).unwrap_or(f32::NEG_INFINITY);
-        let least = Upper::least(threshold);
-        let survivors: Vec<u32> = uppers
+        let candidates = uppers
             .par_chunks(span_length)
             .enumerate()
-            .with_min_len(SPANS_PER_TASK)
-            .fold(Vec::new, |mut survivors, (span, uppers)| {
-                keep(&uppers[place * ROWS_PER_SPAN..][..ROWS_PER_SPAN], least, span * ROWS_PER_SPAN, limit, &mut survivors);
-                survivors
+            .with_min_len(spans_per_task)
+            .fold(Vec::new, |mut candidates, (span, uppers)| {
+                let uppers = &uppers[place * ROWS_PER_SPAN..][..ROWS_PER_SPAN];
+                dispatch(SecondPass { set, query, threshold, uppers, rows: span * ROWS_PER_SPAN..limit, candidates: &mut candidates });
+                candidates
             })
             .flatten_iter()
             .collect();
-        query.rank(set, query.look(set, &survivors, threshold))
+        query.rank(set, candidates)
     };
     queries.par_iter().zip(pilots).enumerate().map(search).collect()
-}
-
-/// Appends the rows of a span, beginning at `first`, whose bound reaches `least`.
-fn keep(uppers: &[Upper], least: Upper, first: usize, limit: usize, survivors: &mut Vec<u32>) {
-    for (block, uppers) in uppers.chunks_exact(BLOCK_ROWS).enumerate() {
-        // Most blocks hold none.
-        if any_from(uppers, least) {
-            let first = first + block * BLOCK_ROWS;
-            let reaching = (first..limit).zip(uppers).filter(|(_, upper)| **upper >= least);
-            survivors.extend(reaching.map(|(row, _)| row as u32));
-        }
-    }
 }
 
 /// Upper bounds of one span of rows for all queries of a group.
@@ -189,6 +179,39 @@ impl FirstPass<'_> {
                 self.pilots[first_query + query].offer(first_row, &uppers[..count]);
             }
         }
+    }
+}
+
+/// A close look at the rows of one span whose upper bound reaches the threshold.
+struct SecondPass<'a> {
+    set: &'a VectorSet,
+    query: &'a Prepared,
+    threshold: f32,
+    /// `[ROWS_PER_SPAN]`.
+    uppers: &'a [Upper],
+    /// Those of the span, and what there is after it.
+    rows: std::ops::Range<usize>,
+    candidates: &'a mut Vec<Candidate>,
+}
+
+impl Pass for SecondPass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, kernel: impl Kernel) {
+        let least = Upper::least(self.threshold);
+        let (mut survivors, mut count) = ([0_u32; ROWS_PER_SPAN], 0);
+        for (block, uppers) in self.uppers.chunks_exact(BLOCK_ROWS).enumerate() {
+            // Most blocks hold none; in the others, a branch for each row would mostly be foreseen wrongly.
+            if any_from(uppers, least) {
+                let first = self.rows.start + block * BLOCK_ROWS;
+                for (row, &upper) in (first..self.rows.end).zip(uppers) {
+                    survivors[count] = row as u32;
+                    count += usize::from(upper >= least);
+                }
+            }
+        }
+        self.query.look(kernel, self.set, &survivors[..count], self.threshold, self.candidates);
     }
 }
 
