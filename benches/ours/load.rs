@@ -26,13 +26,8 @@ pub fn run(arguments: &[String]) {
     let quantised = set.quantised();
     let touched: f64 = set.matrix().iter().step_by(1024).map(|&value| f64::from(value)).sum::<f64>()
         + quantised.coarse_codes.iter().step_by(4096).map(|&code| f64::from(code)).sum::<f64>()
-        + quantised.fine_codes.iter().step_by(4096).map(|&code| f64::from(code)).sum::<f64>()
-        + set
-            .norms()
-            .iter()
-            .chain(quantised.coarse_bounds.iter().chain(quantised.fine_bounds).map(|bound| &bound.scale))
-            .map(|&value| f64::from(value))
-            .sum::<f64>();
+        + quantised.fine_rows.iter().step_by(4096).map(|&code| f64::from(code)).sum::<f64>()
+        + set.norms().iter().chain(quantised.coarse_bounds.iter().map(|bound| &bound.scale)).map(|&value| f64::from(value)).sum::<f64>();
     let (touched_bytes, anonymous_bytes) = (status_bytes(PEAK), status_bytes(ANONYMOUS));
     println!(
         "{}",

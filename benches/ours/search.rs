@@ -13,8 +13,8 @@ pub fn run(arguments: &[String]) {
     };
     let dimension: usize = dimension.parse().expect("DIMENSION is a number");
     let set = read(file, dimension);
-    let QuantisedRows { coarse_codes, coarse_bounds, fine_codes, fine_bounds } = set.quantised();
-    let quantised_bytes = size_of_val(coarse_codes) + size_of_val(coarse_bounds) + size_of_val(fine_codes) + size_of_val(fine_bounds);
+    let QuantisedRows { coarse_codes, coarse_bounds, fine_rows } = set.quantised();
+    let quantised_bytes = size_of_val(coarse_codes) + size_of_val(coarse_bounds) + size_of_val(fine_rows);
     let search_bytes = size_of_val(set.matrix()) + size_of_val(set.norms()) + quantised_bytes;
     println!("{}", serde_json::json!({ "rows": set.len(), "search_bytes": search_bytes }));
     for line in std::io::stdin().lock().lines() {

@@ -7,7 +7,7 @@ use super::affinities::Affinities;
 use super::lanes::{LANES, ln, total};
 
 /// Below this many points the threads take longer to wake than to work.
-const PARALLEL_POINTS: usize = 1_500;
+pub(super) const PARALLEL_POINTS: usize = 1_500;
 /// Rows a thread takes at a time.
 const ROWS: usize = 32;
 /// As good as infinity: beyond it the square of the distance overflows. A point out here neither pulls nor pushes.

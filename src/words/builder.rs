@@ -83,12 +83,11 @@ impl<W: Write + Seek> ImageBuilder<W> {
         sections[Section::Matrix as usize] = Extent { offset: PAGE as u64, bytes: self.out.position() - PAGE as u64 };
         let order = sorted_order(&self.words, &self.word_ends);
         let metadata_json = serde_json::to_vec(&metadata)?;
-        let parts: [(Section, &[u8]); 9] = [
+        let parts: [(Section, &[u8]); 8] = [
             (Section::Norms, bytemuck::cast_slice(&self.norms)),
             (Section::CoarseBounds, bytemuck::cast_slice(&self.quantised.coarse_bounds)),
             (Section::CoarseCodes, &self.quantised.coarse_codes),
-            (Section::FineBounds, bytemuck::cast_slice(&self.quantised.fine_bounds)),
-            (Section::FineCodes, bytemuck::cast_slice(&self.quantised.fine_codes)),
+            (Section::FineRows, bytemuck::cast_slice(&self.quantised.fine_rows)),
             (Section::WordEnds, bytemuck::cast_slice(&self.word_ends)),
             (Section::WordBytes, &self.words),
             (Section::Order, bytemuck::cast_slice(&order)),

@@ -7,7 +7,7 @@
 //! | header | one page: magic, version, counts, where each section lies, checksum |
 //! | matrix | `[count, dimension]` f32, the values of the source file |
 //! | norms | `[count]` f32 |
-//! | coarse bounds, coarse codes, fine bounds, fine codes | see [`super::quantise`] |
+//! | coarse bounds, coarse codes, fine rows | see [`super::quantise`] |
 //! | word ends | `[count]` u64: where each word ends among the word bytes |
 //! | word bytes | UTF-8, one after the other |
 //! | order | `[count]` u32: indices sorted by word |
@@ -106,8 +106,7 @@ pub(super) enum Section {
     Norms,
     CoarseBounds,
     CoarseCodes,
-    FineBounds,
-    FineCodes,
+    FineRows,
     WordEnds,
     WordBytes,
     Order,
@@ -115,7 +114,7 @@ pub(super) enum Section {
     BlockChecksums,
 }
 
-pub(super) const SECTIONS: usize = 11;
+pub(super) const SECTIONS: usize = 10;
 
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -225,8 +224,7 @@ impl Image {
         QuantisedRows {
             coarse_codes: self.section(Section::CoarseCodes),
             coarse_bounds: self.section(Section::CoarseBounds),
-            fine_codes: self.section(Section::FineCodes),
-            fine_bounds: self.section(Section::FineBounds),
+            fine_rows: self.section(Section::FineRows),
         }
     }
 
@@ -277,8 +275,7 @@ fn checked_header(page: &[u8], file_bytes: u64) -> Result<Header> {
         (Section::Norms, count * 4),
         (Section::CoarseBounds, count * size_of::<RowBound>() as u64),
         (Section::CoarseCodes, coarse::codes_length(count as usize, header.dimension as usize) as u64),
-        (Section::FineBounds, count * size_of::<RowBound>() as u64),
-        (Section::FineCodes, count * fine::row_codes(header.dimension as usize) as u64),
+        (Section::FineRows, count * fine::row_bytes(header.dimension as usize) as u64),
         (Section::WordEnds, count * 8),
         (Section::Order, count * 4),
         (Section::BlockChecksums, block_count(&header) as u64 * 8),

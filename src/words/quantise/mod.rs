@@ -23,10 +23,8 @@ pub struct QuantisedRows<'set> {
     pub coarse_codes: &'set [u8],
     /// One per row.
     pub coarse_bounds: &'set [RowBound],
-    /// `[rows, fine::row_codes(dimension)]`.
-    pub fine_codes: &'set [i8],
-    /// One per row.
-    pub fine_bounds: &'set [RowBound],
+    /// `[rows, fine::row_bytes(dimension)]`.
+    pub fine_rows: &'set [i8],
 }
 
 /// What turns a row's codes back into a unit vector, and how far off that can be.
@@ -44,14 +42,13 @@ pub struct RowBound {
 pub struct Quantised {
     pub coarse_codes: Vec<u8>,
     pub coarse_bounds: Vec<RowBound>,
-    pub fine_codes: Vec<i8>,
-    pub fine_bounds: Vec<RowBound>,
+    pub fine_rows: Vec<i8>,
 }
 
 impl Quantised {
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.fine_bounds.len()
+        self.coarse_bounds.len()
     }
 
     /// Appends rows, in parallel. `values`: `[rows, dimension]`; `norms`: `[rows]`.
@@ -63,18 +60,15 @@ impl Quantised {
     pub fn append(&mut self, values: &[f32], norms: &[f32], dimension: usize) {
         assert_eq!(values.len(), norms.len() * dimension, "values are [rows, dimension]");
         assert!(norms.is_empty() || self.len().is_multiple_of(BLOCK_ROWS), "only the last block may be unfilled");
-        let (first, coarse_start, fine_start) = (self.len(), self.coarse_codes.len(), self.fine_codes.len());
+        let (first, coarse_start, fine_start) = (self.len(), self.coarse_codes.len(), self.fine_rows.len());
         let zeros = coarse::ZERO_CODE | coarse::ZERO_CODE << 4;
         self.coarse_codes.resize(coarse_start + coarse::codes_length(norms.len(), dimension), zeros);
         self.coarse_bounds.resize(first + norms.len(), RowBound::default());
-        self.fine_codes.resize(fine_start + norms.len() * fine::row_codes(dimension), 0);
-        self.fine_bounds.resize(first + norms.len(), RowBound::default());
+        self.fine_rows.resize(fine_start + norms.len() * fine::row_bytes(dimension), 0);
         let coarse = self.coarse_codes[coarse_start..]
             .par_chunks_mut(BLOCK_ROWS * coarse::row_bytes(dimension))
             .zip(self.coarse_bounds[first..].par_chunks_mut(BLOCK_ROWS));
-        let fine = self.fine_codes[fine_start..]
-            .par_chunks_mut(BLOCK_ROWS * fine::row_codes(dimension))
-            .zip(self.fine_bounds[first..].par_chunks_mut(BLOCK_ROWS));
+        let fine = self.fine_rows[fine_start..].par_chunks_mut(BLOCK_ROWS * fine::row_bytes(dimension));
         let rows = norms.par_chunks(BLOCK_ROWS).zip(values.par_chunks(BLOCK_ROWS * dimension));
         coarse.zip(fine).zip(rows).for_each(|((coarse, fine), (norms, values))| {
             vectorised(
@@ -92,14 +86,11 @@ fn quantise_block(
     norms: &[f32],
     dimension: usize,
     (coarse_codes, coarse_bounds): (&mut [u8], &mut [RowBound]),
-    (fine_codes, fine_bounds): (&mut [i8], &mut [RowBound]),
+    fine_rows: &mut [i8],
 ) {
     let (mut unit, mut steps) = (vec![0.0; dimension], vec![0.0; dimension]);
-    let fine_rows = fine_codes.chunks_exact_mut(fine::row_codes(dimension));
-    let bounds = coarse_bounds.iter_mut().zip(fine_bounds);
-    for (lane, (((row, &norm), fine_row), (coarse_bound, fine_bound))) in
-        values.chunks_exact(dimension).zip(norms).zip(fine_rows).zip(bounds).enumerate()
-    {
+    let quantised = coarse_bounds.iter_mut().zip(fine_rows.chunks_exact_mut(fine::row_bytes(dimension)));
+    for (lane, ((row, &norm), (coarse_bound, fine_row))) in values.chunks_exact(dimension).zip(norms).zip(quantised).enumerate() {
         for (unit, &value) in unit.iter_mut().zip(row) {
             *unit = value / norm;
         }
@@ -107,10 +98,11 @@ fn quantise_block(
             // Its codes are zeros already, and say all that there is.
         } else if !ORDINARY_NORMS.contains(&norm) || !is_unit(row, norm) {
             let unknown = RowBound { scale: 0.0, error: f32::INFINITY };
-            (*coarse_bound, *fine_bound) = (unknown, unknown);
+            *coarse_bound = unknown;
+            fine::set_bound(fine_row, unknown);
         } else {
             *coarse_bound = coarse::quantise_row(&unit, lane, coarse_codes, &mut steps);
-            *fine_bound = fine::quantise_row(&unit, fine_row, &mut steps);
+            fine::quantise_row(&unit, fine_row, &mut steps);
         }
     }
 }

@@ -44,8 +44,7 @@ impl Prepared {
     #[inline(always)]
     pub fn look(&self, kernel: impl Kernel, set: &VectorSet, rows: &[u32], threshold: f32, candidates: &mut Vec<Candidate>) {
         let quantised = set.quantised();
-        fetch(rows.iter().map(|&row| self.fine.row(&quantised, row as usize)));
-        fetch(rows.iter().map(|&row| bytemuck::bytes_of(&quantised.fine_bounds[row as usize])));
+        fetch(rows.iter().map(|&row| bytemuck::cast_slice(self.fine.row(&quantised, row as usize))));
         for &row in rows {
             let (lower, upper) = self.fine.bounds(kernel, &quantised, row as usize);
             if upper >= threshold && self.exclude.binary_search(&(row as usize)).is_err() {

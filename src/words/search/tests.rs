@@ -129,7 +129,7 @@ fn the_portable_kernel_and_the_vector_kernel_agree() {
         assert!(portable[0].iter().any(|&dot| dot != 0));
     }
     let codes = &query.fine.codes;
-    for row in set.quantised().fine_codes.chunks_exact(codes.len()).map(<[i8]>::to_vec).chain([vec![-127; codes.len()]]) {
+    for row in set.quantised().fine_rows.chunks_exact(codes.len()).map(<[i8]>::to_vec).chain([vec![-127; codes.len()]]) {
         let portable = Portable.fine_dot(&row, codes);
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
