@@ -175,6 +175,8 @@ async fn a_bad_question_is_told_which_field_is_wrong() {
     }
     let too_many = format!("/api/v1/words/small/vectors?{}", "word=king&".repeat(2001));
     assert_eq!(server.json(&too_many, 422).await["field"], "word");
+    let long_sum = format!("/api/v1/words/small/analogy?method=mul{}", "&positive=king".repeat(101));
+    assert_eq!(server.json(&long_sum, 422).await["field"], "positive");
 }
 
 #[tokio::test]

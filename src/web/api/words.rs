@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+/// Most words on each side of an analogy: by multiplication each of them costs a pass over the whole set.
+const MOST_TERMS: usize = 100;
 /// Most words of one question.
 pub(super) const MOST_WORDS: usize = 2000;
 
@@ -62,7 +64,7 @@ impl Question {
     async fn look_up<const N: usize>(&self, state: &AppState, names: [&str; N]) -> AppResult<[Vec<usize>; N]> {
         let mut found = [const { Vec::new() }; N];
         for (indices, name) in found.iter_mut().zip(names) {
-            for word in self.parameters.many(name, MOST_WORDS)? {
+            for word in self.parameters.many(name, MOST_TERMS)? {
                 let index = if let Some(index) = self.set.look_up(word) {
                     index
                 } else {
