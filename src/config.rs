@@ -13,6 +13,9 @@ pub struct CommonArguments {
     /// A folder of data sets laid out as mnist/, fashion-mnist/, dermamnist*/, glove/, corpus/
     #[arg(long, global = true, value_name = "DIR", env = "TORCHBOARD_DATA", hide_env_values = true)]
     pub datasets: Option<PathBuf>,
+    /// Fetch data sets from here instead of from their publishers: URL/mnist/train-images-idx3-ubyte.gz and so on
+    #[arg(long, global = true, value_name = "URL", env = "TORCHBOARD_MIRROR", hide_env_values = true)]
+    pub mirror: Option<String>,
     /// Where tensors live: auto, cpu or cuda:N
     #[arg(long, global = true, default_value = "auto")]
     pub device: crate::models::DeviceChoice,
@@ -28,6 +31,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// A folder of data sets that is used as it is and never written to.
     pub datasets: Option<PathBuf>,
+    /// Where data sets are fetched from instead of from their publishers.
+    pub mirror: Option<String>,
     /// Where tensors live.
     pub device: crate::models::DeviceChoice,
     /// Threads for computation; at least one.
@@ -45,7 +50,13 @@ impl CommonArguments {
             None => default_data_dir().context("there is no home folder; say where to keep things with --data-dir DIR")?,
         };
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Settings { data_dir, datasets: self.datasets, device: self.device, threads: self.threads.map_or(cores, usize::from) })
+        Ok(Settings {
+            data_dir,
+            datasets: self.datasets,
+            mirror: self.mirror,
+            device: self.device,
+            threads: self.threads.map_or(cores, usize::from),
+        })
     }
 }
 

@@ -9,7 +9,7 @@
 //! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
 //! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
 //! | [`figure`] | typed numbers with five faces; the only one that names plotters | |
-//! | [`data`] | what can be fetched, and fetching it | |
+//! | [`data`] | data sets: what can be fetched, fetching, finding and reading it | |
 //! | [`models`] | networks and the device they run on; names tch | |
 //! | [`config`], [`error`] | settings; the application's error | |
 

@@ -7,6 +7,7 @@ nav-words = Words
 nav-triplet = Triplet network
 nav-skin = Skin lesions
 nav-fashion = Tuned MLP
+nav-datasets = Data sets
 nav-api = API
 nav-coming = to come
 preferences-label = Language and colours

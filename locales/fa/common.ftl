@@ -7,6 +7,7 @@ nav-words = واژه‌ها
 nav-triplet = شبکهٔ سه‌تایی
 nav-skin = ضایعات پوستی
 nav-fashion = پرسپترون تنظیم‌شده
+nav-datasets = مجموعه‌داده‌ها
 nav-api = رابط برنامه‌نویسی
 nav-coming = در راه است
 preferences-label = زبان و رنگ‌ها

@@ -8,10 +8,12 @@ use std::{
     time::Duration,
 };
 
-use sha2::{Digest as _, Sha256};
 use ureq::http::{Response, StatusCode, header};
 
-use super::manifest::Download;
+use super::{
+    checksum::Checksum,
+    manifest::{Download, Size},
+};
 
 /// Downloads files; its fields bound how patient it is.
 #[derive(Debug, Clone)]
@@ -30,28 +32,28 @@ pub struct Downloader {
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// All addresses failed; what each said last. What has arrived is kept and the next call goes on from there.
-    #[error("can't fetch {file} ({kept} of {bytes} bytes are here; run the same command again to go on): {}", reasons.join("; "))]
+    #[error("can't fetch {file} ({kept} of {}{} bytes are here; ask for it again to go on): {}", if matches!(size, Size::About(_)) { "about " } else { "" }, size.bytes(), reasons.join("; "))]
     Unreachable {
         /// Name of the file.
         file: String,
         /// Bytes that have arrived.
         kept: u64,
-        /// Bytes of the whole file.
-        bytes: u64,
+        /// Length of the whole file.
+        size: Size,
         /// One sentence per address.
         reasons: Vec<String>,
     },
     /// Every address gave another file than the pinned one. It has been removed.
     #[error(
-        "{file} is not the expected file: its SHA-256 is {found}, expected {expected}; it was removed, since it may have been damaged on the way or replaced by its publisher"
+        "{file} is not the expected file: its {} is {}, expected {}; it was removed, since it may have been damaged on the way or replaced by its publisher", found.kind(), found.hex(), expected.hex()
     )]
     WrongChecksum {
         /// Name of the file.
         file: String,
         /// What was expected.
-        expected: String,
+        expected: Checksum,
         /// What came.
-        found: String,
+        found: Checksum,
     },
     /// The disk refused.
     #[error("can't write {path}{}: {cause}", if cause.kind() == io::ErrorKind::StorageFull { " (the disk is full; what has arrived is kept)" } else { "" })]
@@ -83,7 +85,8 @@ impl Downloader {
             move |cause| DownloadError::Disk { path, cause }
         };
         fs::create_dir_all(folder).map_err(disk(folder))?;
-        if path.is_file() && sha256(&path).map_err(disk(&path))? == download.sha256 {
+        let checksum = |path: &Path| download.checksum.of_file(path).map_err(disk(path));
+        if path.is_file() && checksum(&path)? == download.checksum {
             return Ok(path);
         }
         let part = folder.join(format!("{}.part", download.file_name));
@@ -96,8 +99,8 @@ impl Downloader {
                 Err(error) if wrong.is_none() || matches!(error, DownloadError::Disk { .. }) => return Err(error),
                 Err(_) => continue,
             }
-            let found = sha256(&part).map_err(disk(&part))?;
-            if found == download.sha256 {
+            let found = checksum(&part)?;
+            if found == download.checksum {
                 fs::rename(&part, &path).map_err(disk(&path))?;
                 drop(fs::remove_file(validator_path(&part)));
                 return Ok(path);
@@ -105,11 +108,11 @@ impl Downloader {
             fs::remove_file(&part).map_err(disk(&part))?;
             wrong = Some(found);
         }
-        Err(DownloadError::WrongChecksum {
-            file: download.file_name.clone(),
-            expected: download.sha256.clone(),
-            found: wrong.unwrap_or_default(),
-        })
+        let file = download.file_name.clone();
+        match wrong {
+            Some(found) => Err(DownloadError::WrongChecksum { file, expected: download.checksum.clone(), found }),
+            None => Err(DownloadError::Unreachable { file, kept: 0, size: download.size, reasons: vec!["it has no address".into()] }),
+        }
     }
 
     /// Goes on with `part` until it has its size.
@@ -132,9 +135,11 @@ impl Downloader {
         let mut reasons = vec![String::new(); addresses.len()];
         let mut dropped = vec![false; addresses.len()];
         let mut fruitless = 0;
+        // Where the publisher rounds, the first good answer says how long the file is.
+        let mut length = download.size.exact();
         while fruitless < self.attempts {
             let before = file.metadata().map_err(disk)?.len();
-            if before == download.bytes {
+            if Some(before) == length {
                 return Ok(());
             }
             let Some(choice) =
@@ -142,7 +147,7 @@ impl Downloader {
             else {
                 break;
             };
-            let wait = match self.attempt(&agent, &addresses[choice], download, &mut file, part, progress) {
+            let wait = match self.attempt(&agent, &addresses[choice], download.size, &mut length, (&mut file, part), progress) {
                 Ok(()) => continue,
                 Err(Failure::Disk(cause)) => return Err(disk(cause)),
                 Err(Failure::Address { reason, wait, forever }) => {
@@ -157,17 +162,17 @@ impl Downloader {
         }
         let kept = file.metadata().map_err(disk)?.len();
         reasons.retain(|reason| !reason.is_empty());
-        Err(DownloadError::Unreachable { file: download.file_name.clone(), kept, bytes: download.bytes, reasons })
+        Err(DownloadError::Unreachable { file: download.file_name.clone(), kept, size: download.size, reasons })
     }
 
-    /// One request, from where the part ends.
+    /// One request, from where the part ends. `length` is that of the whole file, as soon as it is known to the byte.
     fn attempt(
         &self,
         agent: &ureq::Agent,
         address: &str,
-        download: &Download,
-        file: &mut File,
-        part: &Path,
+        size: Size,
+        length: &mut Option<u64>,
+        (file, part): (&mut File, &Path),
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), Failure> {
         let mut have = file.seek(SeekFrom::End(0)).map_err(Failure::Disk)?;
@@ -177,10 +182,10 @@ impl Downloader {
             .ok()
             .and_then(|saved| saved.split_once('\n').map(|(from, tag)| (from == address, tag.to_owned())));
         match validator {
-            Some((true, tag)) if have > 0 && have < download.bytes => {
+            Some((true, tag)) if have > 0 && have < size.most() => {
                 request = request.header(header::RANGE, format!("bytes={have}-")).header(header::IF_RANGE, tag);
             }
-            _ if have > 0 && have < download.bytes => request = request.header(header::RANGE, format!("bytes={have}-")),
+            _ if have > 0 && have < size.most() => request = request.header(header::RANGE, format!("bytes={have}-")),
             _ => {}
         }
         let mut response = request.call().map_err(|error| Failure::passing(error.to_string()))?;
@@ -198,26 +203,35 @@ impl Downloader {
             }
             status => return Err(Failure::from_status(status, retry_after(&response))),
         }
+        if length.is_none() {
+            *length = whole_length(&response).filter(|length| *length <= size.most());
+        }
+        let expected = length.unwrap_or_else(|| size.bytes());
+        let most = length.unwrap_or_else(|| size.most());
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
-        progress(have, download.bytes);
+        progress(have, expected);
         loop {
             let count = body.read(&mut buffer).map_err(|error| Failure::passing(format!("the connection broke: {error}")))?;
             if count == 0 {
                 break;
             }
-            if have + count as u64 > download.bytes {
+            if have + count as u64 > most {
                 file.set_len(0).map_err(Failure::Disk)?;
-                return Err(Failure::lasting(format!("its file is larger than the expected {} bytes", download.bytes)));
+                return Err(Failure::lasting(format!("its file is larger than the expected {most} bytes")));
             }
             file.write_all(&buffer[..count]).map_err(Failure::Disk)?;
             have += count as u64;
-            progress(have, download.bytes);
+            progress(have, expected);
         }
-        if have < download.bytes {
-            Err(Failure::passing(format!("the connection ended after {have} of {} bytes", download.bytes)))
-        } else {
-            Ok(())
+        match *length {
+            Some(length) if have < length => Err(Failure::passing(format!("the connection ended after {have} of {length} bytes"))),
+            Some(_) => Ok(()),
+            // Nobody said how long the file is: what has come is all there is, and the checksum judges it.
+            None => {
+                *length = Some(have);
+                Ok(())
+            }
         }
     }
 }
@@ -249,23 +263,6 @@ impl Failure {
     }
 }
 
-/// SHA-256 of a file, lower-case hexadecimal.
-///
-/// # Errors
-/// When it can't be read.
-pub fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            count => hash.update(&buffer[..count]),
-        }
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 fn validator_path(part: &Path) -> PathBuf {
     part.with_extension("part.etag")
 }
@@ -285,6 +282,16 @@ fn remember_validator<B>(response: &Response<B>, address: &str, part: &Path) {
 fn range_start<B>(response: &Response<B>) -> Option<u64> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}
+
+/// Length of the whole file: after the slash of `bytes 100-199/200`, or of the body where that is the whole file.
+fn whole_length<B>(response: &Response<B>) -> Option<u64> {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    if response.status() == StatusCode::PARTIAL_CONTENT {
+        return text(header::CONTENT_RANGE)?.rsplit_once('/')?.1.trim().parse().ok();
+    }
+    // Of a body that was compressed on its way this would be another length; ureq without its gzip feature asks for none.
+    text(header::CONTENT_LENGTH)?.trim().parse().ok()
 }
 
 fn retry_after<B>(response: &Response<B>) -> Option<Duration> {

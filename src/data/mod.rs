@@ -1,6 +1,17 @@
-//! What can be fetched from its publisher, and fetching it: resumable, checksummed, atomic.
+//! Data sets: what publishers offer, bringing it (resumable, checksummed, atomic), finding it, reading it.
 
+pub mod checksum;
+pub mod datasets;
 pub mod download;
+pub mod examples;
+pub mod fetch;
+pub mod idx;
 pub mod manifest;
+pub mod npz;
+pub mod samples;
+mod verdicts;
 
+pub use datasets::{Datasets, State, Status};
 pub use download::{DownloadError, Downloader};
+pub use examples::{DataError, Examples, Split};
+pub use manifest::{Dataset, datasets};

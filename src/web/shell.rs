@@ -49,12 +49,13 @@ pub struct Place {
 }
 
 /// The navigation: what can be visited, and what is to come.
-pub const PLACES: [Place; 6] = [
+pub const PLACES: [Place; 7] = [
     Place { key: "nav-overview", address: Some("/") },
     Place { key: "nav-words", address: Some("/words") },
     Place { key: "nav-triplet", address: None },
     Place { key: "nav-skin", address: None },
     Place { key: "nav-fashion", address: None },
+    Place { key: "nav-datasets", address: Some("/datasets") },
     Place { key: "nav-api", address: Some("/api") },
 ];
 

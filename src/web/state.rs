@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use super::monitor::Monitor;
 use crate::{
     config::Settings,
+    data::Datasets,
     error::{AppError, AppResult},
     words::{Evaluations, Library, search::Batcher},
 };
@@ -21,6 +22,8 @@ pub struct Shared {
     pub library: Arc<Library>,
     /// What the sets get right of the analogy questions.
     pub evaluations: Evaluations,
+    /// The data sets of labelled images.
+    pub datasets: Datasets,
     /// How the program was started.
     pub settings: Settings,
     /// Where tensors live: `cpu` or `cuda:N`.
@@ -49,9 +52,11 @@ impl AppState {
         let device = settings.device.name()?;
         let library = Arc::new(Library::open(&settings)?);
         let evaluations = Evaluations::new(&settings);
+        let datasets = Datasets::open(&settings);
+        datasets.check_beforehand()?;
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
-        Ok(Self(Arc::new(Shared { library, evaluations, settings, device, searches, monitor: Monitor::new()?, computations })))
+        Ok(Self(Arc::new(Shared { library, evaluations, datasets, settings, device, searches, monitor: Monitor::new()?, computations })))
     }
 
     /// Runs `work` off the threads that answer requests.

@@ -190,6 +190,7 @@ mod tests {
             data_dir: datasets.path().join("data"),
             datasets: Some(datasets.path().into()),
             device: DeviceChoice::default(),
+            mirror: None,
             threads: 2,
         };
         let evaluations = Evaluations::new(&settings);

@@ -15,6 +15,7 @@ use super::{
     image::{Image, Metadata, Origin, Skipped},
     set::SetInfo,
 };
+use crate::data::manifest::{GLOVE_LICENCE, GLOVE_SOURCE};
 
 /// What to import, and what to call it.
 #[derive(Debug, Clone)]
@@ -186,12 +187,6 @@ pub(super) const IMAGE_EXTENSION: &str = "vectors";
 pub(super) const TEMPORARY_PREFIX: &str = ".unfinished-";
 /// What names of vector files end in, most outward last.
 const EXTENSIONS: [&str; 6] = ["txt", "vec", "bin", "gz", "zip", "text"];
-
-/// What the publisher of `GloVe`'s vectors says of them.
-pub const GLOVE_SOURCE: &str =
-    "GloVe: Global Vectors for Word Representation (Pennington, Socher and Manning 2014), nlp.stanford.edu/projects/glove";
-/// Its licence.
-pub const GLOVE_LICENCE: &str = "Public Domain Dedication and License 1.0";
 
 /// `glove.6B.50d` to `glove-6b-50d`.
 fn id_from(name: &str) -> String {

@@ -129,10 +129,11 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
     let server = Server::start();
     for (width, colours) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
         browser.look(width, colours).await;
-        for path in ["/", "/api", "/words", "/words/bias", "/nothing"] {
+        for path in ["/", "/api", "/words", "/words/bias", "/datasets?set=skin-sample", "/nothing"] {
             for (language, direction) in [("en", "ltr"), ("fa", "rtl")] {
                 let at = format!("{path} in {language}, {colours}, at {width}");
-                browser.open(&format!("{}{path}?lang={language}", server.address)).await;
+                let separator = if path.contains('?') { '&' } else { '?' };
+                browser.open(&format!("{}{path}{separator}lang={language}", server.address)).await;
                 let seen = browser
                     .run("return [document.documentElement.scrollWidth, document.documentElement.lang, document.dir, getComputedStyle(document.body).backgroundColor]")
                     .await;

@@ -11,8 +11,9 @@ use std::{
 
 use torchboard::data::{
     DownloadError, Downloader,
-    download::sha256,
-    manifest::{self, Download},
+    checksum::{Checksum, sha256},
+    fetch::{FetchError, Progress, fetch as fetch_all},
+    manifest::{Download, Publication, Size},
 };
 
 /// What the server does with one request. It hangs up after each.
@@ -39,6 +40,7 @@ enum Manner {
 /// What a request asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Asked {
+    path: String,
     range: Option<String>,
     if_range: Option<String>,
 }
@@ -69,8 +71,8 @@ fn a_cut_connection_is_resumed_where_it_ended() {
         (Server::start(vec![Manner::Truncate(70_000), Manner::Truncate(50_000), Manner::Good]), tempfile::tempdir().unwrap());
     assert_eq!(fetch(&[&server], &folder).unwrap(), body());
     let asked = server.asked();
-    assert_eq!(asked[0], Asked::default());
-    assert_eq!(asked[1], Asked { range: Some("bytes=70000-".into()), if_range: Some("\"v1\"".into()) });
+    assert_eq!(asked[0].range, None);
+    assert_eq!((asked[1].range.as_deref(), asked[1].if_range.as_deref()), (Some("bytes=70000-"), Some("\"v1\"")));
     assert_eq!(asked[2].range.as_deref(), Some("bytes=120000-"));
 }
 
@@ -80,7 +82,7 @@ fn a_later_call_goes_on_with_what_an_earlier_one_left() {
     let first = Server::start(vec![Manner::Truncate(90_000), Manner::Status("503 Service Unavailable", "")]);
     let error = Downloader { attempts: 1, ..patient() }.fetch(&wanted(&[&first]), folder.path(), &mut |_, _| {}).unwrap_err();
     assert!(matches!(error, DownloadError::Unreachable { kept: 90_000, .. }), "{error}");
-    assert!(error.to_string().contains("run the same command again"), "{error}");
+    assert!(error.to_string().contains("ask for it again to go on"), "{error}");
     let second = Server::start(vec![Manner::Good]);
     assert_eq!(fetch(&[&second], &folder).unwrap(), body());
     assert_eq!(second.asked()[0].range.as_deref(), Some("bytes=90000-"));
@@ -160,10 +162,87 @@ fn a_server_that_never_answers_well_ends_it() {
 }
 
 #[test]
-fn the_publisher_of_glove_is_pinned() {
-    let download = manifest::glove_6b();
-    assert!(download.addresses.iter().all(|address| address.starts_with("https://") && address.ends_with("/glove.6B.zip")));
-    assert!(download.sha256.len() == 64 && download.sha256.bytes().all(|digit| digit.is_ascii_hexdigit() && !digit.is_ascii_uppercase()));
+fn a_length_that_the_publisher_rounds_is_learnt_from_the_answer() {
+    let about = |servers: &[&Server]| Download { size: Size::About(190_000), ..wanted(servers) };
+    let (server, folder) = (Server::start(vec![Manner::Truncate(70_000), Manner::Good]), tempfile::tempdir().unwrap());
+    let mut seen = (0, 0);
+    let path = patient().fetch(&about(&[&server]), folder.path(), &mut |have, all| seen = (have, all)).unwrap();
+    assert_eq!((fs::read(path).unwrap(), seen), (body(), (200_000, 200_000)));
+    assert_eq!(server.asked()[1].range.as_deref(), Some("bytes=70000-"));
+    // What is far too long is left off, rather than filling the disk.
+    let (server, folder) = (Server::start(vec![Manner::Good; 4]), tempfile::tempdir().unwrap());
+    let small = Download { size: Size::About(50_000), ..wanted(&[&server]) };
+    let error = patient().fetch(&small, folder.path(), &mut |_, _| {}).unwrap_err().to_string();
+    assert!(error.contains("larger than the expected 100000 bytes"), "{error}");
+}
+
+#[test]
+fn md5_is_held_where_a_publisher_has_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |body: &[u8]| Checksum::Md5(String::new()).of(&mut &body[..]).unwrap();
+    let good = Server::start(vec![Manner::Good]);
+    patient().fetch(&Download { checksum: of(&body()), ..wanted(&[&good]) }, folder.path(), &mut |_, _| {}).unwrap();
+    let bad = Server::start(vec![Manner::Corrupt; 2]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let error = patient().fetch(&Download { checksum: of(&body()), ..wanted(&[&bad]) }, elsewhere.path(), &mut |_, _| {}).unwrap_err();
+    assert!(error.to_string().contains("its MD5 is"), "{error}");
+}
+
+#[test]
+fn a_set_of_several_files_comes_from_wherever_each_can_be_had() {
+    let (first, folder) = (Server::start(vec![Manner::Truncate(50_000), Manner::Good]), tempfile::tempdir().unwrap());
+    let missing = Server::start(vec![Manner::Status("404 Not Found", "")]);
+    let second = Server::start(vec![Manner::Corrupt, Manner::Good]);
+    let about = publication(&[&[&first], &[&missing, &second]]);
+    let mut told: Vec<Progress> = Vec::new();
+    let paths = fetch_all(&about, folder.path(), None, &patient(), &mut |progress| told.push(progress.clone())).unwrap();
+    assert_eq!(paths.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>(), [body(), body()]);
+    assert_eq!(paths[1].file_name().unwrap(), "file-1.gz");
+    assert!(told.iter().all(|progress| progress.total == 400_000 && progress.bytes <= 400_000));
+    assert_eq!(told.last().unwrap(), &Progress { file: "file-1.gz".into(), bytes: 400_000, total: 400_000 });
+    assert!(told.iter().filter(|progress| progress.file == "file-1.gz").all(|progress| progress.bytes >= 200_000));
+}
+
+#[test]
+fn a_file_that_fails_leaves_the_others_and_the_next_call_asks_for_it_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, broken) =
+        (Server::start(vec![Manner::Good]), Server::start(vec![Manner::Truncate(80_000), Manner::Status("404 Not Found", "")]));
+    let error = fetch_all(&publication(&[&[&first], &[&broken]]), folder.path(), None, &patient(), &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(&error, FetchError::Download(DownloadError::Unreachable { file, kept: 80_000, .. }) if file == "file-1.gz"),
+        "{error}"
+    );
+    assert!(folder.path().join("file-0.gz").exists() && !folder.path().join("file-1.gz").exists());
+    let (untouched, good) = (Server::start(vec![Manner::Good]), Server::start(vec![Manner::Good]));
+    fetch_all(&publication(&[&[&untouched], &[&good]]), folder.path(), None, &patient(), &mut |_| {}).unwrap();
+    assert_eq!((untouched.asked().len(), good.asked()[0].range.as_deref()), (0, Some("bytes=80000-")));
+}
+
+#[test]
+fn a_mirror_takes_the_publishers_place() {
+    let (publisher, mirror) = (Server::start(vec![Manner::Good; 2]), Server::start(vec![Manner::Good; 2]));
+    let (about, folder) = (publication(&[&[&publisher], &[&publisher]]), tempfile::tempdir().unwrap());
+    let base = mirror.address.strip_suffix("/file.zip").unwrap();
+    fetch_all(&about, folder.path(), Some(base), &patient(), &mut |_| {}).unwrap();
+    assert_eq!(mirror.asked().iter().map(|asked| asked.path.as_str()).collect::<Vec<_>>(), ["/a-set/file-0.gz", "/a-set/file-1.gz"]);
+    assert!(publisher.asked().is_empty());
+}
+
+#[test]
+fn two_never_write_to_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(vec![Manner::Good; 2]);
+    let about = publication(&[&[&server]]);
+    let mut inner = None;
+    fetch_all(&about, folder.path(), None, &patient(), &mut |_| {
+        inner.get_or_insert_with(|| fetch_all(&about, folder.path(), None, &patient(), &mut |_| {}));
+    })
+    .unwrap();
+    assert!(matches!(inner, Some(Err(FetchError::Underway(_)))), "{inner:?}");
+    fetch_all(&about, folder.path(), None, &patient(), &mut |_| {}).unwrap();
+    let homeless = fetch_all(&publication(&[&[]]), folder.path(), None, &patient(), &mut |_| {});
+    assert!(matches!(homeless, Err(FetchError::NotPublished(_))), "{homeless:?}");
 }
 
 fn patient() -> Downloader {
@@ -181,8 +260,22 @@ fn wanted(servers: &[&Server]) -> Download {
     Download {
         file_name: "file.zip".into(),
         addresses: servers.iter().map(|server| server.address.clone()).collect(),
-        bytes: body().len() as u64,
-        sha256: sha256(&path).unwrap(),
+        size: Size::Exact(body().len() as u64),
+        checksum: Checksum::Sha256(sha256(&path).unwrap()),
+        contents: None,
+    }
+}
+
+/// Files of the same contents, each at its own servers.
+fn publication(files: &[&[&Server]]) -> Publication {
+    let file = |(place, servers): (usize, &&[&Server])| Download { file_name: format!("file-{place}.gz"), ..wanted(servers) };
+    Publication {
+        id: "a-set".into(),
+        name: "A set".into(),
+        source: "a test".into(),
+        licence: "CC0".into(),
+        citation: String::new(),
+        files: files.iter().enumerate().map(file).collect(),
     }
 }
 
@@ -218,6 +311,9 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<Asked>>) {
     let mut asked = Asked::default();
     for line in BufReader::new(stream.try_clone().unwrap()).lines() {
         let Ok(line) = line else { return };
+        if let Some(rest) = line.strip_prefix("GET ") {
+            asked.path = rest.split(' ').next().unwrap_or_default().into();
+        }
         let (name, value) = line.split_once(": ").unwrap_or((&line, ""));
         match name.to_ascii_lowercase().as_str() {
             "range" => asked.range = Some(value.into()),

@@ -2,8 +2,10 @@
 
 mod architecture;
 mod browser;
+mod browser_datasets;
 mod browser_words;
 mod command_line;
+mod datasets;
 mod fetch;
 mod glove;
 mod overview_page;

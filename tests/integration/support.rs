@@ -123,7 +123,7 @@ impl Drop for Server {
 /// The program under test, in an environment that says nothing of data sets.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_torchboard"));
-    command.env_remove("TORCHBOARD_DATA").env_remove("TORCHBOARD_DATA_DIR");
+    command.env_remove("TORCHBOARD_DATA").env_remove("TORCHBOARD_DATA_DIR").env_remove("TORCHBOARD_MIRROR");
     command
 }
 

@@ -405,7 +405,7 @@ fn info(id: &str) -> SetInfo {
 }
 
 fn settings(data_dir: PathBuf, datasets: Option<PathBuf>) -> Settings {
-    Settings { data_dir, datasets, device: DeviceChoice::default(), threads: 2 }
+    Settings { data_dir, datasets, device: DeviceChoice::default(), mirror: None, threads: 2 }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -157,8 +157,13 @@ fn the_stored_evaluation_is_what_the_questions_give() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let settings =
-        Settings { data_dir: folder.path().to_owned(), datasets: Some(datasets.into()), device: DeviceChoice::default(), threads: 2 };
+    let settings = Settings {
+        data_dir: folder.path().to_owned(),
+        datasets: Some(datasets.into()),
+        device: DeviceChoice::default(),
+        mirror: None,
+        threads: 2,
+    };
     let set = Library::open_one(&settings, DEFAULT).unwrap();
     let evaluations = Evaluations::new(&settings);
     let computed = [20_000, usize::MAX].map(|limit| evaluations.get_or_compute(&set, limit).unwrap());

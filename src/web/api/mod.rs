@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the `OpenAPI` document.
 
 mod bias;
+mod datasets;
 mod evaluation;
 mod projection;
 mod service;
@@ -9,7 +10,8 @@ mod words;
 use std::sync::Arc;
 
 use axum::{Extension, Router};
-use utoipa::OpenApi as _;
+use serde::Serialize;
+use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
@@ -24,10 +26,19 @@ use super::AppState;
     ),
     tags(
         (name = "service", description = "The server itself"),
-        (name = "words", description = "Word vectors. `{set}` is an id from the list; `default` is always one.")
+        (name = "words", description = "Word vectors. `{set}` is an id from the list; `default` is always one."),
+        (name = "datasets", description = "Labelled images: where they are, fetching them, looking at them.")
     )
 )]
 struct Document;
+
+/// A list and where its next page begins.
+#[derive(Serialize, ToSchema)]
+struct Listed<T> {
+    items: Vec<T>,
+    /// `null` at the end.
+    next_cursor: Option<String>,
+}
 
 /// The routes, and the document that describes them.
 pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
@@ -40,6 +51,7 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(evaluation::evaluation))
         .routes(routes!(bias::association))
         .routes(routes!(bias::axis))
+        .merge(datasets::router())
         .split_for_parts();
     (router.layer(Extension(Arc::new(document.clone()))), document)
 }

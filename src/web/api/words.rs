@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::Listed;
 use crate::{
     error::{AppError, AppResult},
     web::{AppState, parameters::Parameters},
@@ -35,14 +36,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(odd_one_out))
         .routes(routes!(vectors))
         .routes(routes!(completions))
-}
-
-/// A list and where its next page begins.
-#[derive(Serialize, ToSchema)]
-struct Listed<T> {
-    items: Vec<T>,
-    /// `null` at the end.
-    next_cursor: Option<String>,
 }
 
 /// What every question to a set has: the set, and words that must be in it.

@@ -117,7 +117,8 @@ fn endpoint(document: &Value, path: &str, method: &str, operation: &Value) -> En
     });
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     let responses = operation["responses"].as_object().into_iter().flatten();
-    let good = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+    let good = responses.clone().find(|(status, _)| status.starts_with('2')).map_or(&Value::Null, |(_, response)| response);
+    let good = &good["content"]["application/json"]["schema"];
     let problems =
         responses.filter(|(status, _)| !status.starts_with('2')).map(|(status, response)| (status.clone(), text(&response["description"])));
     Endpoint {

@@ -1,6 +1,8 @@
 //! One file per page: query, template, handler, `router()`.
 
 mod api;
+mod datasets;
+mod figures;
 mod overview;
 mod preferences;
 mod words;
@@ -13,7 +15,13 @@ use super::AppState;
 use crate::error::{AppError, AppResult};
 
 pub fn router(document: OpenApi) -> Router<AppState> {
-    Router::new().merge(overview::router()).merge(preferences::router()).merge(words::router()).merge(api::router(document))
+    Router::new()
+        .merge(overview::router())
+        .merge(preferences::router())
+        .merge(words::router())
+        .merge(datasets::router())
+        .merge(figures::router())
+        .merge(api::router(document))
 }
 
 /// A page as a response.

@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
 
 use crate::{
-    data::download::sha256,
+    data::checksum::sha256,
     error::{AppError, AppResult},
 };
 

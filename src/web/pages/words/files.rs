@@ -2,22 +2,18 @@
 
 use axum::{
     Json,
-    http::header,
     response::{IntoResponse as _, Response},
 };
 
-use super::{
-    accuracy, analogies, bias, chart, distances,
-    input::{self, Fault},
-    maps, neighbors, odd, plots,
-    query::State,
-    sheets,
-    voice::Voice,
-};
+use super::{accuracy, analogies, bias, chart, distances, input::Fault, maps, neighbors, odd, plots, query::State, sheets, voice::Voice};
 use crate::{
     error::{AppError, AppResult},
-    figure::{Direction, Figure, Theme, Width},
-    web::{AppState, language::Language, parameters::Parameters},
+    figure::Figure,
+    web::{
+        AppState,
+        pages::figures::{drawn, named},
+        parameters::Parameters,
+    },
 };
 
 /// The file called `name` for the parameters of the page.
@@ -82,26 +78,4 @@ fn figure(app: &AppState, voice: Voice, id: &str, parameters: &Parameters) -> Ap
     let figure = figure.ok_or_else(|| AppError::not_found("There is nothing to draw: the set has too few of these words."))?;
     figure.check().map_err(|error| AppError::Internal(error.into()))?;
     Ok(figure)
-}
-
-/// `theme=dark` for a dark page; `scale` for the pixels of a PNG.
-fn drawn(figure: &Figure, voice: Voice, parameters: &Parameters, extension: &str) -> AppResult<Response> {
-    let theme = match parameters.optional("theme")? {
-        None | Some("light") => Theme::Light,
-        Some("dark") => Theme::Dark,
-        Some(_) => return Err(AppError::invalid("theme", "expected light or dark.")),
-    };
-    let direction = if voice.0 == Language::Persian { Direction::RightToLeft } else { Direction::LeftToRight };
-    if extension == "svg" {
-        return Ok(named("image/svg+xml", &figure.id, extension, figure.to_svg(Width::Wide, theme, direction).into_bytes()));
-    }
-    let scale = parameters.optional("scale")?.map_or(Ok(2), |text| input::number(text, 1..=4, ""));
-    let scale = scale.map_err(|_| AppError::invalid("scale", "expected a whole number from 1 to 4."))?;
-    let png = figure.to_png(Width::Wide, theme, direction, scale as f32).map_err(|error| AppError::Internal(error.into()))?;
-    Ok(named("image/png", &figure.id, extension, png))
-}
-
-fn named(kind: &'static str, name: &str, extension: &str, bytes: Vec<u8>) -> Response {
-    let disposition = format!("inline; filename=\"{name}.{extension}\"");
-    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
 }

@@ -23,7 +23,7 @@ mod sentence;
 mod sheets;
 mod voice;
 
-pub use self::{glance::Glance, query::Section};
+pub use self::{chart::Drawing, files::file, glance::Glance, query::Section, sentence::Sentence, voice::Voice};
 
 use askama::Template;
 use axum::{
@@ -38,14 +38,13 @@ use self::{
     accuracy::Accuracy,
     analogies::Analogies,
     bias::Bias,
-    chart::{Chart, Drawing},
+    chart::Chart,
     distances::Distances,
     input::FaultKind,
     neighbors::Neighbors,
     odd::Odd,
     page::Page,
     query::{LISTS, State},
-    voice::Voice,
 };
 use crate::{
     error::{AppError, AppResult},
@@ -53,7 +52,7 @@ use crate::{
 };
 
 pub fn router() -> Router<AppState> {
-    Router::new().route("/words", get(whole)).route("/words/{section}", get(part)).route("/figures/{name}", get(figure))
+    Router::new().route("/words", get(whole)).route("/words/{section}", get(part))
 }
 
 async fn whole(Extract(state): Extract<AppState>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
@@ -63,11 +62,6 @@ async fn whole(Extract(state): Extract<AppState>, shell: Shell, parameters: Para
 async fn part(Extract(state): Extract<AppState>, Path(id): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
     let section = Section::named(&id).ok_or_else(|| AppError::not_found(format!("The words page has no section {id:?}.")))?;
     answer(state, shell, parameters, Some(section)).await
-}
-
-/// `words-neighbors.csv`, `words-map.svg` and the like: the numbers and drawings of the page, for its parameters.
-async fn figure(Extract(state): Extract<AppState>, Path(name): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
-    state.compute(move |app| files::file(app, Voice(shell.language), &name, parameters)).await
 }
 
 async fn answer(app: AppState, shell: Shell, parameters: Parameters, only: Option<Section>) -> AppResult<Response> {

@@ -1,0 +1,55 @@
+//! `/figures/{name}`: what stands on the pages, as files: the same numbers in every form.
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+
+use super::{datasets, words, words::Voice};
+use crate::{
+    error::{AppError, AppResult},
+    figure::{Direction, Figure, Theme, Width},
+    web::{AppState, language::Language, parameters::Parameters, shell::Shell},
+};
+
+pub fn router() -> Router<AppState> {
+    Router::new().route("/figures/{name}", get(figure))
+}
+
+/// `words-neighbors.csv`, `datasets-balance.svg` and the like: the numbers and drawings of a page, for its parameters.
+async fn figure(State(state): State<AppState>, Path(name): Path<String>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
+    let file = move |app: &AppState| {
+        let voice = Voice(shell.language);
+        if name.starts_with("datasets-") {
+            datasets::file(app, voice, &name, &parameters)
+        } else {
+            words::file(app, voice, &name, parameters)
+        }
+    };
+    state.compute(file).await
+}
+
+/// The figure as `svg` or `png`: `theme=dark` for a dark page; `scale` for the pixels of a PNG.
+pub fn drawn(figure: &Figure, voice: Voice, parameters: &Parameters, extension: &str) -> AppResult<Response> {
+    let theme = match parameters.optional("theme")? {
+        None | Some("light") => Theme::Light,
+        Some("dark") => Theme::Dark,
+        Some(_) => return Err(AppError::invalid("theme", "expected light or dark.")),
+    };
+    let direction = if voice.0 == Language::Persian { Direction::RightToLeft } else { Direction::LeftToRight };
+    if extension == "svg" {
+        return Ok(named("image/svg+xml", &figure.id, extension, figure.to_svg(Width::Wide, theme, direction).into_bytes()));
+    }
+    let scale = parameters.number("scale", 2, 1..=4)?;
+    let png = figure.to_png(Width::Wide, theme, direction, scale as f32).map_err(|error| AppError::Internal(error.into()))?;
+    Ok(named("image/png", &figure.id, extension, png))
+}
+
+/// A file that is shown, and saved under its name.
+pub fn named(kind: &'static str, name: &str, extension: &str, bytes: Vec<u8>) -> Response {
+    let disposition = format!("inline; filename=\"{name}.{extension}\"");
+    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
+}
