@@ -319,6 +319,11 @@ async fn the_page_shows_states_balance_and_images_in_both_languages() {
         assert!(page.contains("split=test&amp;class=5&amp;page=3") || page.contains("split=test&#38;class=5&#38;page=3"), "{language}");
         assert_eq!(page.matches("class=\"synthetic\"").count(), 4, "{language}: three sets in the list, and the one that is shown");
     }
+    for (page, first, last) in [("", 0, 59), ("&page=2", 60, 119)] {
+        let shown = server.page(&format!("/datasets?set=mnist-sample{page}")).await;
+        let has = |index: usize| shown.contains(&format!("/images/train/{index}.png\""));
+        assert!(has(first) && has(last) && !has(last + 1) && (first == 0 || !has(first - 1)), "page {page}");
+    }
     let csv = server.page("/figures/datasets-balance.csv?set=skin-sample").await;
     assert!(csv.contains("\ntrain,5,melanocytic nevi,469\n"), "{csv}");
     assert_eq!(server.json("/figures/datasets-balance.json?set=mnist-sample", 200).await["rows"][0]["images"], 60);
