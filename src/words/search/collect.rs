@@ -90,8 +90,8 @@ impl Prepared {
     }
 }
 
-/// Rows that one thread looks at before another may join: what is fetched of them fits in the cache.
-const ROWS_PER_TASK: usize = 512;
+/// Rows that one thread looks at before another may join: enough to be fetched many at once, few enough to be shared out evenly.
+const ROWS_PER_TASK: usize = 128;
 
 /// Brings rows into the cache, many at once; one by one, as they are needed, each would be waited for.
 #[inline(always)]

@@ -88,13 +88,14 @@ const QUERIES_AT_ONCE: usize = 4;
 /// Blocks of rows that all queries of a group go through before the next are read: 100 kB at 200 dimensions.
 const BLOCKS_PER_SPAN: usize = 64;
 const ROWS_PER_SPAN: usize = BLOCKS_PER_SPAN * BLOCK_ROWS;
-/// Spans that one thread takes at least, since each beginning looks for its pilots anew.
+/// Spans that one thread takes before another may join.
 const SPANS_PER_TASK: usize = 16;
 
 fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Neighbor>> {
     let queries: Vec<Prepared> = queries.iter().map(Prepared::new).collect();
     let span_length = queries.len() * ROWS_PER_SPAN;
     let spans = limit.div_ceil(ROWS_PER_SPAN);
+    // Few tasks, since each of them looks for its pilots anew.
     let spans_per_task = spans.div_ceil(2 * rayon::current_num_threads()).max(SPANS_PER_TASK);
     // By span, then query, then row.
     let mut uppers = vec![Upper::LOWEST; spans * span_length];
@@ -113,7 +114,7 @@ fn search_group(set: &VectorSet, queries: &[Query], limit: usize) -> Vec<Vec<Nei
         let candidates = uppers
             .par_chunks(span_length)
             .enumerate()
-            .with_min_len(spans_per_task)
+            .with_min_len(SPANS_PER_TASK)
             .fold(Vec::new, |mut candidates, (span, uppers)| {
                 let uppers = &uppers[place * ROWS_PER_SPAN..][..ROWS_PER_SPAN];
                 dispatch(SecondPass { set, query, threshold, uppers, rows: span * ROWS_PER_SPAN..limit, candidates: &mut candidates });
