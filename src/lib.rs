@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`cli`] | one file per command, thin | everything |
 //! | [`web`] | pages and JSON API; the only one that names axum and askama | everything below |
+//! | [`train`] | training of networks: configuration, fit loop, events, checkpoints | models, data, metrics |
 //! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
 //! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
 //! | [`figure`] | typed numbers with five faces; the only one that names plotters | |
@@ -20,5 +21,6 @@ pub mod error;
 pub mod figure;
 pub mod models;
 pub mod project;
+pub mod train;
 pub mod web;
 pub mod words;
