@@ -19,6 +19,9 @@ pub enum AppError {
         /// A full sentence: what was expected.
         reason: String,
     },
+    /// The thing is not in a state that allows this; the text says in which it is and what to do.
+    #[error("{0}")]
+    Conflict(String),
     /// Too much is asked at once; the same call will work in a moment.
     #[error("too many requests are waiting; try again in {retry_after_seconds} s")]
     Busy {

@@ -8,6 +8,8 @@
 //! | [`web`] | pages and JSON API; the only one that names axum and askama | everything below |
 //! | [`train`] | training of networks: configuration, fit loop, events, checkpoints | models, data, metrics |
 //! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
+//! | [`jobs`] | workers, their supervision, the queue | data, models, store, train |
+//! | [`store`] | runs, events, studies in SQLite; the only one that names rusqlite | train |
 //! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
 //! | [`figure`] | typed numbers with five faces; the only one that names plotters | |
 //! | [`data`] | data sets: what can be fetched, fetching, finding and reading it | |
@@ -19,8 +21,10 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod figure;
+pub mod jobs;
 pub mod models;
 pub mod project;
+pub mod store;
 pub mod train;
 pub mod web;
 pub mod words;

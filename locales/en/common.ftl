@@ -22,6 +22,7 @@ error-400 = This request can’t be understood
 error-404 = Nothing is here
 error-405 = Not in this way
 error-408 = That took too long
+error-409 = Not as things stand
 error-413 = That is too large
 error-415 = That is not the kind of content expected
 error-422 = Something in the request can’t be used

@@ -7,6 +7,7 @@ use crate::{config::CommonArguments, models::DeviceChoice};
 mod fetch;
 mod serve;
 mod train;
+mod work;
 mod words;
 
 /// One binary that serves, trains, tunes, evaluates, explains and shares four small deep-learning systems.
@@ -29,6 +30,9 @@ enum Command {
     Words(words::WordsArguments),
     /// Bring a data set from its publisher
     Fetch(fetch::FetchArguments),
+    /// One training, as a supervisor asks for it
+    #[command(hide = true)]
+    Work,
 }
 
 /// Runs the command that the process was started with.
@@ -37,6 +41,9 @@ enum Command {
 /// Whatever the command says went wrong; `main` prints it with its causes.
 pub fn run() -> anyhow::Result<std::process::ExitCode> {
     let arguments = Arguments::parse();
+    if let Command::Work = arguments.command {
+        return work::run(); // all that it goes by comes with its spec
+    }
     let settings = arguments.common.resolve()?;
     if matches!(settings.device, DeviceChoice::Cuda(_)) {
         settings.device.resolve()?; // a GPU asked for by name and not there ends every command alike, before any work
@@ -48,5 +55,6 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Command::Train(command) => command.run(&settings),
         Command::Words(command) => command.run(&settings),
         Command::Fetch(command) => command.run(&settings),
+        Command::Work => unreachable!("answered above"),
     }
 }

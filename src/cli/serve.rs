@@ -11,6 +11,9 @@ pub struct ServeArguments {
     /// Where to listen; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     address: SocketAddr,
+    /// Runs that are trained at one time
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
     /// Open the dashboard in a browser
     #[arg(long)]
     open: bool,
@@ -29,7 +32,8 @@ impl ServeArguments {
             "--data-dir {}: is a file; name a folder to keep things in",
             settings.data_dir.display()
         );
-        let state = web::AppState::open(settings.clone())?;
+        let state = web::AppState::open(settings.clone(), usize::from(self.workers))?;
+        let queue = state.queue.clone();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(self.address).await.with_context(|| {
@@ -45,9 +49,13 @@ impl ServeArguments {
             web::serve(listener, state, stop).await?;
             anyhow::Ok(())
         })?;
+        queue.stop(LAST_CHECKPOINTS);
         Ok(ExitCode::SUCCESS)
     }
 }
+
+/// Workers get this long to end by themselves; what they have not written by then, their last checkpoints hold up to an epoch.
+const LAST_CHECKPOINTS: std::time::Duration = std::time::Duration::from_secs(20);
 
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::new("info,tower_http=warn");

@@ -187,7 +187,8 @@ impl Datasets {
     }
 
     /// What to do about a data set that is not ready.
-    fn advice(&self, dataset: &Dataset, status: &Status) -> String {
+    #[must_use]
+    pub fn advice(&self, dataset: &Dataset, status: &Status) -> String {
         let Dataset { about, folder, .. } = dataset;
         let reason = status.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let bring = if about.can_be_fetched() {

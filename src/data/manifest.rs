@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{checksum::Checksum, examples::Split, samples::Sample};
 
 /// One file of a publisher.
@@ -116,6 +118,24 @@ impl Dataset {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.about.id
+    }
+
+    /// SHA-256 of what its images and labels are, in hexadecimal: of the checksums that its files' contents must have, one line each; of one
+    /// that is drawn, of all pixels and labels.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        if let Format::Drawn(sample) = self.format {
+            for (split, _) in &self.splits {
+                let examples = sample.draw(*split);
+                hash.update(examples.pixels());
+                hash.update(examples.labels());
+            }
+        }
+        for file in &self.about.files {
+            hash.update(format!("{}\n", file.contents.as_ref().unwrap_or(&file.checksum)));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether its images were drawn by this program and say nothing of the world.

@@ -55,6 +55,7 @@ impl IntoResponse for AppError {
             Self::Invalid { field, reason } => {
                 Problem { field: Some(field), ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "/api#invalid", reason) }
             }
+            Self::Conflict(why) => Problem::new(StatusCode::CONFLICT, "/api#conflict", why),
             Self::Busy { retry_after_seconds } => {
                 retry_after = Some(retry_after_seconds);
                 let detail = format!("Too many requests are waiting. Try again in {retry_after_seconds} s.");

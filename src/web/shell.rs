@@ -115,7 +115,7 @@ impl Shell {
 
     /// What a page says of an error with this status.
     pub fn error_title(&self, status: &u16) -> String {
-        const TITLED: [u16; 8] = [400, 404, 405, 408, 413, 415, 422, 503];
+        const TITLED: [u16; 9] = [400, 404, 405, 408, 409, 413, 415, 422, 503];
         match status {
             status if TITLED.contains(status) => self.say(&format!("error-{status}")),
             400..500 => self.say("error-400"),

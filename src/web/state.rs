@@ -9,6 +9,8 @@ use crate::{
     config::Settings,
     data::Datasets,
     error::{AppError, AppResult},
+    jobs::Queue,
+    store::Store,
     words::{Evaluations, Library, search::Batcher},
 };
 
@@ -24,6 +26,10 @@ pub struct Shared {
     pub evaluations: Evaluations,
     /// The data sets of labelled images.
     pub datasets: Datasets,
+    /// Runs, what they said, studies.
+    pub store: Store,
+    /// Runs that wait for their turn, and those that are trained.
+    pub queue: Queue,
     /// How the program was started.
     pub settings: Settings,
     /// Where tensors live: `cpu` or `cuda:N`.
@@ -44,19 +50,21 @@ impl std::ops::Deref for AppState {
 }
 
 impl AppState {
-    /// Opens what the server shows.
+    /// Opens what the server shows, and begins with the runs that wait, `workers` at a time.
     ///
     /// # Errors
     /// When the data folder can't be written, or the device that was asked for is not there.
-    pub fn open(settings: Settings) -> anyhow::Result<Self> {
+    pub fn open(settings: Settings, workers: usize) -> anyhow::Result<Self> {
         let device = settings.device.name()?;
         let library = Arc::new(Library::open(&settings)?);
         let evaluations = Evaluations::new(&settings);
         let datasets = Datasets::open(&settings);
         datasets.check_beforehand()?;
+        let store = Store::open(&settings.data_dir)?;
+        let queue = Queue::start(store.clone(), settings.clone(), workers)?;
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
-        Ok(Self(Arc::new(Shared { library, evaluations, datasets, settings, device, searches, monitor: Monitor::new()?, computations })))
+        Ok(Self(Arc::new(Shared { library, evaluations, datasets, store, queue, settings, device, searches, monitor: Monitor::new()?, computations })))
     }
 
     /// Runs `work` off the threads that answer requests.

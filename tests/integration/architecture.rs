@@ -14,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("figure", &[]),
     ("project", &[]),
     ("metrics", &[]),
-    ("store", &["figure"]),
+    ("store", &["data", "train"]),
     ("words", &["data", "figure", "models", "project"]),
     ("train", &["data", "metrics", "models"]),
     ("tune", &["train"]),

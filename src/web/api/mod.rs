@@ -4,6 +4,7 @@ mod bias;
 mod datasets;
 mod evaluation;
 mod projection;
+pub mod runs;
 mod service;
 mod words;
 
@@ -27,7 +28,8 @@ use super::AppState;
     tags(
         (name = "service", description = "The server itself"),
         (name = "words", description = "Word vectors. `{set}` is an id from the list; `default` is always one."),
-        (name = "datasets", description = "Labelled images: where they are, fetching them, looking at them.")
+        (name = "datasets", description = "Labelled images: where they are, fetching them, looking at them."),
+        (name = "runs", description = "Trainings: asking for them, following them, comparing them.")
     )
 )]
 struct Document;
@@ -52,6 +54,7 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(bias::association))
         .routes(routes!(bias::axis))
         .merge(datasets::router())
+        .merge(runs::router())
         .split_for_parts();
     (router.layer(Extension(Arc::new(document.clone()))), document)
 }

@@ -1,4 +1,4 @@
-//! `torchboard train`.
+//! `torchboard train glove`.
 
 use std::{
     path::PathBuf,
@@ -13,6 +13,7 @@ use std::{
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::{CANCELLED, on_interrupt};
 use crate::{
     config::Settings,
     error::{AppError, AppResult},
@@ -23,21 +24,8 @@ use crate::{
     },
 };
 
-/// Train a system in the terminal
 #[derive(Debug, clap::Args)]
-pub struct TrainArguments {
-    #[command(subcommand)]
-    system: System,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum System {
-    /// Word vectors, from text (Pennington et al. 2014)
-    Glove(GloveArguments),
-}
-
-#[derive(Debug, clap::Args)]
-struct GloveArguments {
+pub struct GloveArguments {
     /// Text, plain or gzipped
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     corpus: Vec<PathBuf>,
@@ -70,12 +58,11 @@ struct GloveArguments {
     json: bool,
 }
 
-impl TrainArguments {
+impl GloveArguments {
     /// Trains; ends with 0 for done, 1 for failed, 130 for cancelled.
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
-        let System::Glove(arguments) = self.system;
-        let mut listener = Listener::new(arguments.json);
-        match arguments.train(settings, &mut listener) {
+        let mut listener = Listener::new(self.json);
+        match self.train(settings, &mut listener) {
             Ok(Some(trained)) => {
                 let (state, reason, code) = if trained.record.cancelled {
                     ("cancelled", Some("interrupted; the vectors are those of an unfinished training".into()), CANCELLED)
@@ -103,12 +90,7 @@ impl TrainArguments {
             }
         }
     }
-}
 
-/// What shells give for a command ended by an interrupt: 128 + SIGINT.
-const CANCELLED: u8 = 130;
-
-impl GloveArguments {
     fn train(&self, settings: &Settings, listener: &mut Listener) -> AppResult<Option<Trained>> {
         let glove_settings = GloveSettings::from_assignments(&self.set)?;
         self.check_outputs()?;
@@ -172,16 +154,11 @@ impl GloveArguments {
     }
 }
 
-/// The first interrupt asks to stop and save; a second one stops at once.
+/// The first interrupt asks to stop and save.
 fn cancel_on_interrupt() -> AppResult<Arc<AtomicBool>> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&cancelled);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(CANCELLED));
-        }
-    })
-    .context("can't listen for interrupts")?;
+    on_interrupt(move || asked.store(true, Ordering::Relaxed))?;
     Ok(cancelled)
 }
 

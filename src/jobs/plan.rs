@@ -1,0 +1,109 @@
+//! What is asked for becomes a run that can be repeated: every setting resolved, the data and the machine written down.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::Settings,
+    data::{self, Datasets},
+    error::{AppError, AppResult},
+    store::{DatasetUse, NewRun, Origin, Run},
+    train::{State, configuration},
+};
+
+/// A training that is asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// `mlp`, `triplet`, `resnet14`.
+    pub system: String,
+    /// Empty: the run's id.
+    pub name: String,
+    /// What differs from the system's defaults.
+    pub config: Map<String, Value>,
+    /// Decides every random choice.
+    pub seed: u64,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// A remark.
+    pub notes: String,
+    /// The study that it is a trial of, and the trial's number.
+    pub trial: Option<(String, u64)>,
+}
+
+impl Plan {
+    /// Checks all that can be checked before a training begins, and fills in what was not said.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`], which names the field; [`AppError::Unavailable`] when the data set is not here, with what brings it.
+    pub fn resolve(&self, settings: &Settings, datasets: &Datasets, state: State) -> AppResult<NewRun> {
+        let config = configuration::resolve(&self.system, &self.config)?;
+        let id = config.get("dataset").and_then(Value::as_str).unwrap_or_default();
+        let dataset = datasets.get(id).map_err(|_| AppError::invalid("config.dataset", format!("there is no data set {id:?}.")))?;
+        let status = datasets.status(dataset);
+        if status.state != data::State::Ready {
+            return Err(AppError::Unavailable(datasets.advice(dataset, &status)));
+        }
+        Ok(NewRun {
+            id: None,
+            system: self.system.clone(),
+            name: self.name.clone(),
+            parameters: Some(configuration::parameters(&self.system, &config)?),
+            config,
+            seed: self.seed,
+            threads: settings.threads,
+            device: settings.device.to_string(),
+            dataset: Some(DatasetUse { id: dataset.id().to_owned(), sha256: dataset.sha256() }),
+            versions: versions(),
+            hardware: hardware(settings),
+            tags: self.tags.clone(),
+            trial: self.trial.clone(),
+            repeats: None,
+            state,
+            origin: Origin::Trained,
+            notes: self.notes.clone(),
+        })
+    }
+}
+
+/// The same training once more: what decides the numbers is taken from `run`, so that its weights should come out equal to the last bit.
+///
+/// # Errors
+/// [`AppError::Conflict`] when `run` is not done, or the data set has changed since; as [`Plan::resolve`].
+pub fn repeat(run: &Run, settings: &Settings, datasets: &Datasets, state: State) -> AppResult<NewRun> {
+    if run.state != State::Done {
+        return Err(AppError::Conflict(format!("The run {} is {}; only one that is done can be repeated.", run.id, run.state.name())));
+    }
+    let plan = Plan {
+        system: run.system.clone(),
+        name: format!("{} again", run.name),
+        config: run.config.clone(),
+        seed: run.seed,
+        tags: run.tags.clone(),
+        ..Plan::default()
+    };
+    let mut new = plan.resolve(settings, datasets, state)?;
+    if new.dataset != run.dataset {
+        return Err(AppError::Conflict(format!("The data set of {} has changed since; its numbers can't come out again.", run.id)));
+    }
+    (new.threads, new.device) = (run.threads, run.device.clone());
+    new.repeats = Some(run.id.clone());
+    Ok(new)
+}
+
+fn versions() -> Map<String, Value> {
+    let versions = json!({ "torchboard": env!("CARGO_PKG_VERSION"), "libtorch": crate::models::libtorch_version() });
+    versions.as_object().cloned().unwrap_or_default()
+}
+
+/// What the machine is, as far as it matters for speed and for the last bit of a sum.
+fn hardware(settings: &Settings) -> Map<String, Value> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value.trim().to_owned()));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let hardware = json!({
+        "processor": value("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        "cores": cores,
+        "system": std::env::consts::OS,
+        "device": settings.device.name().unwrap_or_else(|_| settings.device.to_string()),
+    });
+    hardware.as_object().cloned().unwrap_or_default()
+}
