@@ -111,22 +111,13 @@ impl Store {
         self.read(|connection| pairs(connection, text))
     }
 
-    /// How many runs are in each state that has any.
+    /// How many runs wait or train.
     ///
     /// # Errors
     /// The store's own.
-    pub fn state_counts(&self) -> AppResult<Vec<(String, u64)>> {
-        self.read(|connection| pairs(connection, "SELECT state, count(*) FROM runs GROUP BY state ORDER BY state"))
-    }
-
-    /// The names of all series that any run has.
-    ///
-    /// # Errors
-    /// The store's own.
-    pub fn series_names(&self) -> AppResult<Vec<String>> {
-        self.read(|connection| {
-            connection.prepare_cached("SELECT name FROM series ORDER BY name")?.query_map([], |row| row.get(0))?.collect()
-        })
+    pub fn active_runs(&self) -> AppResult<u64> {
+        let text = "SELECT count(*) FROM runs WHERE state IN ('queued', 'running')";
+        self.read(|connection| connection.prepare_cached(text)?.query_row([], |row| row.get::<_, i64>(0)).map(|count| count as u64))
     }
 }
 

@@ -21,7 +21,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use self::changes::Changes;
 pub use self::{
-    events::{Numbered, Series},
+    events::{Numbered, Series, SeriesPoint, lower_is_better},
     list::{Order, Page, Query},
     runs::{Best, Change, DatasetUse, NewRun, Origin, Run},
     studies::{NewStudy, Study, StudyEvent, Trial, TrialState},

@@ -26,18 +26,24 @@ struct Files;
 #[include = "vazirmatn/files/vazirmatn-arabic-wght-normal.woff2"]
 struct Fonts;
 
+/// Live curves are drawn by uPlot.
+#[derive(RustEmbed)]
+#[folder = "node_modules/uplot/dist/"]
+#[include = "uPlot.esm.js"]
+#[include = "uPlot.min.css"]
+struct Libraries;
+
 /// All assets lie under one address made from all their contents, so that style sheets can name fonts beside them.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = Sha256::new();
     hasher.update(crate::figure::STYLESHEET);
-    for path in Files::iter() {
+    let mut add = |path: &str, file: Option<EmbeddedFile>| {
         hasher.update(path.as_bytes());
-        hasher.update(Files::get(&path).map(|file| file.metadata.sha256_hash()).unwrap_or_default());
-    }
-    for path in Fonts::iter() {
-        hasher.update(path.as_bytes());
-        hasher.update(Fonts::get(&path).map(|file| file.metadata.sha256_hash()).unwrap_or_default());
-    }
+        hasher.update(file.map(|file| file.metadata.sha256_hash()).unwrap_or_default());
+    };
+    Files::iter().for_each(|path| add(&path, Files::get(&path)));
+    Fonts::iter().for_each(|path| add(&path, Fonts::get(&path)));
+    Libraries::iter().for_each(|path| add(&path, Libraries::get(&path)));
     hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 });
 
@@ -56,6 +62,7 @@ async fn asset(Path((version, path)): Path<(String, String)>) -> Result<Response
     let data = match path.strip_prefix("fonts/") {
         Some(name) => font(name).map(|file| file.data),
         None if path == "figure.css" => Some(crate::figure::STYLESHEET.as_bytes().into()),
+        None if path.starts_with("uPlot") => Libraries::get(&path).map(|file| file.data),
         None => Files::get(&path).map(|file| file.data),
     };
     let data = data.ok_or_else(|| AppError::not_found(format!("There is no asset {path:?}.")))?;

@@ -49,12 +49,13 @@ pub struct Place {
 }
 
 /// The navigation: what can be visited, and what is to come.
-pub const PLACES: [Place; 7] = [
+pub const PLACES: [Place; 8] = [
     Place { key: "nav-overview", address: Some("/") },
     Place { key: "nav-words", address: Some("/words") },
     Place { key: "nav-triplet", address: None },
     Place { key: "nav-skin", address: None },
     Place { key: "nav-fashion", address: None },
+    Place { key: "nav-runs", address: Some("/runs") },
     Place { key: "nav-datasets", address: Some("/datasets") },
     Place { key: "nav-api", address: Some("/api") },
 ];
@@ -70,6 +71,8 @@ pub struct Shell {
     pub here: String,
     /// Where tensors live.
     pub device: String,
+    /// Runs that wait or train: the one place on every page that says so.
+    pub active_runs: u64,
     /// The address of the section of the navigation that the page belongs to.
     section: &'static str,
 }
@@ -79,6 +82,7 @@ impl FromRequestParts<AppState> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let path = parts.uri.path();
+        let path = if path == "/compare" { "/runs" } else { path };
         let section =
             PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
         Ok(Self::new(state, &parts.uri, &parts.headers, section.unwrap_or_default()))
@@ -99,6 +103,7 @@ impl Shell {
             theme: chosen("theme").as_deref().and_then(Theme::of_tag).unwrap_or_default(),
             here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             device: state.device.clone(),
+            active_runs: state.store.active_runs().unwrap_or_default(),
             section,
         }
     }

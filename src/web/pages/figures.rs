@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use super::{datasets, words, words::Voice};
+use super::{datasets, runs, words, words::Voice};
 use crate::{
     error::{AppError, AppResult},
     figure::{Direction, Figure, Theme, Width},
@@ -25,6 +25,8 @@ async fn figure(State(state): State<AppState>, Path(name): Path<String>, shell: 
         let voice = Voice(shell.language);
         if name.starts_with("datasets-") {
             datasets::file(app, voice, &name, &parameters)
+        } else if name.starts_with("runs-") {
+            runs::file(app, voice, &name, &parameters)
         } else {
             words::file(app, voice, &name, parameters)
         }

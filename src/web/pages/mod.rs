@@ -5,6 +5,7 @@ mod datasets;
 mod figures;
 mod overview;
 mod preferences;
+mod runs;
 mod words;
 
 use askama::Template;
@@ -20,6 +21,7 @@ pub fn router(document: OpenApi) -> Router<AppState> {
         .merge(preferences::router())
         .merge(words::router())
         .merge(datasets::router())
+        .merge(runs::router())
         .merge(figures::router())
         .merge(api::router(document))
 }

@@ -1,0 +1,21 @@
+//! `/runs`: all trainings, and the form that asks for one; `/runs/{id}`: one as it goes; `/compare`: several beside each other.
+
+mod compare;
+mod curves;
+mod form;
+mod list;
+mod run;
+mod show;
+
+pub use self::curves::file;
+
+use axum::{Router, routing::get};
+
+use crate::web::AppState;
+
+pub fn router() -> Router<AppState> {
+    Router::new()
+        .route("/runs", get(list::show).post(list::ask))
+        .route("/runs/{id}", get(run::show).post(run::act))
+        .route("/compare", get(compare::show))
+}

@@ -1,0 +1,225 @@
+// Live curves of one or several runs: drawn by uPlot in the place of the server's drawing, fed by server-sent events from where the page
+// ends. The server's drawing, its table and its files stay for those who want them, and for a page without scripts.
+
+import uPlot from "./uPlot.esm.js";
+
+const page = document.querySelector("[data-runs]");
+const ids = page.dataset.runs.split(",").filter(Boolean);
+const names = page.dataset.names.split("\n");
+const single = page.querySelector("#state") !== null;
+const style = getComputedStyle(document.documentElement);
+
+/** What each run has said: by run, metric and split, points by step: {epoch, step, value}. */
+const runs = new Map(ids.map((id, place) => [id, { name: names[place], series: new Map() }]));
+const charts = new Map();
+const controls = page.querySelector(".controls");
+const view = { smoothing: 0, axis: "epoch", scale: "linear", split: "all" };
+
+readControls();
+controls?.addEventListener("input", () => {
+  readControls();
+  keepInAddress();
+  drawSoon();
+});
+controls?.addEventListener("submit", (event) => event.preventDefault());
+// A light or dark look chosen by the system changes the ink.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => rebuild());
+addEventListener("resize", () => charts.forEach(({ plot, place }) => plot.setSize(sizeOf(place))));
+
+await Promise.all(ids.map(load));
+draw();
+ids.forEach(follow);
+
+// --- Data ----------------------------------------------------------------------------------------------------
+
+async function load(id) {
+  const response = await fetch(`/api/v1/runs/${id}/metrics`);
+  if (!response.ok) return;
+  for (const { name, split, points, steps } of (await response.json()).series) {
+    points.forEach(([epoch, value], place) => add(id, name, split, { epoch, step: steps[place], value }));
+  }
+}
+
+function add(id, metric, split, point) {
+  const { series } = runs.get(id);
+  const key = `${metric} ${split}`;
+  if (!series.has(key)) series.set(key, { metric, split, points: new Map() });
+  series.get(key).points.set(point.step, point); // a resumed run says again what came after its checkpoint
+}
+
+/** From the event that the page ends with; the browser reconnects by itself and says which event it heard last. */
+function follow(id) {
+  const events = new EventSource(`/api/v1/runs/${id}/events?after=${page.dataset.after ?? 0}`);
+  events.addEventListener("metric", (event) => {
+    const { name, split, epoch, step, value } = JSON.parse(event.data);
+    const isNew = ![...runs.values()].some(({ series }) => [...series.values()].some((known) => known.metric === name));
+    add(id, name, split, { epoch, step, value });
+    if (isNew) refresh("#curves").then(rebuild);
+    drawSoon();
+  });
+  if (single) {
+    events.addEventListener("progress", (event) => progress(JSON.parse(event.data)));
+    events.addEventListener("log", (event) => log(JSON.parse(event.data)));
+    events.addEventListener("state", () => refresh("#head"));
+  }
+  events.addEventListener("end", () => {
+    events.close();
+    refresh("#head", "#results", ".chart figcaption", ".chart details");
+  });
+}
+
+// --- The rest of the page ------------------------------------------------------------------------------------
+
+function progress({ epoch, epochs, step, steps, eta_s, examples_per_s }) {
+  const bar = page.querySelector("#bar");
+  bar.max = steps;
+  bar.value = step;
+  const number = (value) => new Intl.NumberFormat(document.documentElement.lang).format(value);
+  const pattern = page.dataset.progress.replace("EPOCHS", number(epochs)).replace("EPOCH", number(epoch)).replace("PACE", number(Math.round(examples_per_s)));
+  const left = eta_s === null ? "" : ` · ${page.dataset.left.replace("LEFT", number(Math.ceil(eta_s)))}`;
+  page.querySelector("#progress-text").textContent = pattern + left;
+}
+
+function log({ number, at, message }) {
+  const list = page.querySelector("#log-lines");
+  if (list.querySelector(`[data-number="${number}"]`)) return;
+  const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 4;
+  const line = document.createElement("li");
+  line.dataset.number = number;
+  const time = document.createElement("time");
+  time.textContent = at.slice(11, 19);
+  line.append(time, ` ${message}`);
+  list.append(line);
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+/** Takes parts of the page as the server has them now. */
+async function refresh(...selectors) {
+  try {
+    const response = await fetch(location.href, { headers: { accept: "text/html" } });
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    for (const selector of selectors) {
+      const [here, there] = [page.querySelectorAll(selector), fresh.querySelectorAll(selector)];
+      if (here.length === there.length) here.forEach((element, place) => element.replaceWith(document.adoptNode(there[place])));
+    }
+  } catch {
+    // The server is away for a moment; a reload tells.
+  }
+}
+
+// --- Drawing -------------------------------------------------------------------------------------------------
+
+function readControls() {
+  if (!controls) return;
+  view.smoothing = Number(controls.elements.smoothing.value);
+  view.axis = controls.elements.axis.value;
+  view.scale = controls.elements.scale.value;
+  view.split = controls.elements.split?.value ?? "all";
+}
+
+function keepInAddress() {
+  const parameters = new URLSearchParams(location.search);
+  const usual = { smoothing: "0", axis: "epoch", scale: "linear", split: "validation" };
+  for (const [name, value] of new FormData(controls)) {
+    if (name === "run") continue;
+    if (value === usual[name]) parameters.delete(name);
+    else parameters.set(name, value);
+  }
+  const query = parameters.toString();
+  history.replaceState(null, "", `${location.pathname}${query && `?${query}`}${location.hash}`);
+}
+
+let waiting = false;
+
+/** At most once a frame, however fast events come. */
+function drawSoon() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    draw();
+  });
+}
+
+function rebuild() {
+  charts.forEach(({ plot }) => plot.destroy());
+  charts.clear();
+  draw();
+}
+
+function draw() {
+  for (const figure of page.querySelectorAll(".chart")) {
+    const lines = linesOf(figure.dataset.metric);
+    if (!lines.length) continue;
+    const data = uPlot.join(lines.map(({ x, y }) => [x, y]));
+    const key = JSON.stringify([lines.map(({ label }) => label), view.scale, view.axis]);
+    const chart = charts.get(figure.dataset.metric);
+    if (chart?.key === key && chart.place.isConnected) {
+      chart.plot.setData(data);
+    } else {
+      chart?.plot.destroy();
+      charts.set(figure.dataset.metric, { ...plotOf(figure, lines, data), key });
+    }
+  }
+}
+
+function linesOf(metric) {
+  const lines = [];
+  for (const { name, series } of runs.values()) {
+    const all = [...series.values()].filter((each) => each.metric === metric);
+    const chosen = all.filter(({ split }) => view.split === "all" || split === view.split);
+    for (const { split, points } of chosen.length ? chosen : all) {
+      const ordered = [...points.values()].sort((a, b) => a.step - b.step);
+      const label = single ? page.dataset[split] : `${name} · ${page.dataset[split]}`;
+      lines.push({ label, x: ordered.map((point) => point[view.axis]), y: smooth(ordered.map(({ value }) => value), view.smoothing) });
+    }
+  }
+  return lines;
+}
+
+/** The exponential moving average without bias that the server draws too. */
+function smooth(values, weight) {
+  let average = 0;
+  let remaining = 1;
+  return values.map((value) => {
+    average = weight * average + (1 - weight) * value;
+    remaining *= weight;
+    return average / (1 - remaining);
+  });
+}
+
+function plotOf(figure, lines, data) {
+  const place = figure.querySelector(".live");
+  place.hidden = false;
+  figure.querySelector(".drawn").hidden = true;
+  place.replaceChildren();
+  const token = (name) => style.getPropertyValue(name).trim();
+  const font = `12px ${token("--sans")}`;
+  const axis = { stroke: token("--ink-soft"), font, labelFont: font, labelSize: 18, grid: { stroke: token("--line"), width: 1 }, ticks: { stroke: token("--line"), width: 1 } };
+  const positive = data.slice(1).every((values) => values.every((value) => value == null || value > 0));
+  const format = (value) => (value == null ? "–" : Math.abs(value) < 1e-3 && value !== 0 ? value.toExponential(2) : value.toFixed(4));
+  const options = {
+    ...sizeOf(place),
+    scales: { x: { time: false }, y: view.scale === "log" && positive ? { distr: 3 } : {} },
+    axes: [{ ...axis, label: page.dataset[view.axis], incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5] }, { ...axis, size: 64 }],
+    cursor: { sync: { key: "curves" }, drag: { x: true, y: false } },
+    legend: { live: true },
+    series: [
+      { label: page.dataset[view.axis] },
+      ...lines.map(({ label, x }, place) => ({
+        label,
+        stroke: token(`--series-${(place % 8) + 1}`),
+        dash: [[], [6, 4], [2, 3], [8, 3, 2, 3]][Math.floor(place / 2) % 4],
+        width: 2,
+        spanGaps: true,
+        points: { show: x.length <= 40 },
+        value: (_, value) => format(value),
+      })),
+    ],
+  };
+  return { plot: new uPlot(options, data, place), place };
+}
+
+function sizeOf(place) {
+  return { width: Math.max(240, place.clientWidth), height: 280 };
+}
