@@ -10,8 +10,10 @@ pub mod manifest;
 pub mod npz;
 pub mod samples;
 mod verdicts;
+mod whole;
 
 pub use datasets::{Datasets, State, Status};
 pub use download::{DownloadError, Downloader};
 pub use examples::{DataError, Examples, Split};
 pub use manifest::{Dataset, datasets};
+pub use whole::write_whole;

@@ -1,7 +1,16 @@
-//! Training of networks: what is asked for, the fit loop, what it says, checkpoints.
+//! Training of networks: what is asked for, the fit loop, what it says, checkpoints, and a trained network in use.
 
+pub mod checkpoint;
+pub mod configuration;
 pub mod event;
+mod examples;
+mod fit;
+mod optimizer;
+mod predictor;
+mod schedule;
 pub mod spec;
 
 pub use event::{Event, Metric, Outcome, Progress, State};
+pub use fit::{Ended, run};
+pub use predictor::Predictor;
 pub use spec::Spec;

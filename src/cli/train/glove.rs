@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{CANCELLED, on_interrupt};
 use crate::{
     config::Settings,
+    data::write_whole,
     error::{AppError, AppResult},
     words::{
         SetInfo, VectorSet, compact,
@@ -121,7 +122,7 @@ impl GloveArguments {
             if output.extension().is_some_and(|extension| extension == "tbc") {
                 let rows = trained.words.iter().zip(&trained.vectors);
                 let set = VectorSet::from_rows(self.info(), rows)?;
-                glove::write_whole(output, |file| std::io::Write::write_all(file, &compact::write(&set, set.info(), set.len())))?;
+                write_whole(output, |file| std::io::Write::write_all(file, &compact::write(&set, set.info(), set.len())))?;
             } else {
                 glove::write_text(trained, output)?;
             }
@@ -136,7 +137,7 @@ impl GloveArguments {
         }
         if let Some(record) = &self.record {
             let json = serde_json::to_vec_pretty(&trained.record).context("can't write the record")?;
-            glove::write_whole(record, |file| std::io::Write::write_all(file, &[&json[..], b"\n"].concat()))?;
+            write_whole(record, |file| std::io::Write::write_all(file, &[&json[..], b"\n"].concat()))?;
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ use self::{
 pub use self::{
     corpus::for_each_line,
     event::{Event, Phase},
-    output::{write_text, write_whole},
+    output::write_text,
     settings::GloveSettings,
     tokeniser::tokenise,
 };

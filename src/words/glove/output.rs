@@ -2,11 +2,10 @@
 
 use std::{fmt::Write as _, io::Write as _, path::Path};
 
-use anyhow::Context as _;
 use rayon::prelude::*;
 
 use super::Trained;
-use crate::error::AppResult;
+use crate::{data::write_whole, error::AppResult};
 
 /// Writes the vectors in `GloVe`'s text format: a word and its values to a line, in the shortest digits that give the same bits again.
 /// The file appears whole or not at all.
@@ -21,22 +20,6 @@ pub fn write_text(trained: &Trained, path: &Path) -> AppResult<()> {
         }
         Ok(())
     })
-}
-
-/// Makes a file by `write` under a temporary name beside `path`, then renames it.
-///
-/// # Errors
-/// What the disk says.
-pub fn write_whole(path: &Path, write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> AppResult<()> {
-    let problem = || format!("can't write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    let mut file = builder.prefix(".unfinished-").permissions(permissions).tempfile_in(folder).with_context(problem)?;
-    write(file.as_file_mut()).with_context(problem)?;
-    file.as_file().sync_all().with_context(problem)?;
-    file.persist(path).with_context(problem)?;
-    Ok(())
 }
 
 const LINES: usize = 4096;

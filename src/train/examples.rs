@@ -1,0 +1,241 @@
+//! What a training learns from, in the order it does: shuffled, moved, cut into batches.
+
+use std::{ops::Range, sync::Arc};
+
+use rand::{RngExt as _, SeedableRng as _, seq::SliceRandom as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
+
+use crate::data::Examples;
+
+/// A part of a data set's split, by places.
+#[derive(Clone)]
+pub struct Part {
+    /// The whole split.
+    pub examples: Arc<Examples>,
+    /// Which of it.
+    pub range: Range<usize>,
+}
+
+/// How images change each time they are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Augmentation {
+    /// Moved by at most so many pixels each way, each offset as likely; what comes in is 0.
+    pub shift: usize,
+    /// Mirrored left to right, every second time.
+    pub flip: bool,
+}
+
+/// The examples of one epoch, in its order.
+pub struct Epoch<'part> {
+    part: &'part Part,
+    augmentation: Augmentation,
+    order: Vec<u32>,
+    random: Xoshiro256PlusPlus,
+}
+
+/// A seed for one purpose within one epoch: unlike seeds give unlike streams.
+#[must_use]
+pub fn seed_of(seed: u64, epoch: u64, purpose: &str) -> u64 {
+    xxh3_64_with_seed(format!("{purpose} {epoch}").as_bytes(), seed)
+}
+
+impl Part {
+    /// The first and the last part of `examples`; the last is `share` of them, as Keras's `validation_split` cuts.
+    #[must_use]
+    pub fn split(examples: &Arc<Examples>, share: f64) -> (Self, Self) {
+        let cut = (examples.len() as f64 * (1.0 - share)).floor() as usize;
+        let part = |range| Self { examples: Arc::clone(examples), range };
+        (part(0..cut), part(cut..examples.len()))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// Values of an image.
+    #[must_use]
+    pub fn image_size(&self) -> usize {
+        self.examples.shape().iter().product()
+    }
+
+    /// Labels, in the data set's order.
+    #[must_use]
+    pub fn labels(&self) -> &[u8] {
+        &self.examples.labels()[self.range.clone()]
+    }
+
+    /// Pixels of the images in `range` of this part, `[count, height, width, channels]`.
+    #[must_use]
+    pub fn pixels(&self, range: Range<usize>) -> &[u8] {
+        let size = self.image_size();
+        &self.examples.pixels()[(self.range.start + range.start) * size..(self.range.start + range.end) * size]
+    }
+
+    /// XXH3 (128 bits, hexadecimal) of pixels and labels.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hash = Xxh3Default::new();
+        hash.update(self.pixels(0..self.len()));
+        hash.update(self.labels());
+        format!("{:032x}", hash.digest128())
+    }
+
+    /// The examples in the order of `epoch`, which `seed` and the epoch's number decide.
+    #[must_use]
+    pub fn epoch(&self, seed: u64, epoch: u64, augmentation: Augmentation) -> Epoch<'_> {
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "order")));
+        let random = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "augmentation"));
+        Epoch { part: self, augmentation, order, random }
+    }
+}
+
+impl Epoch<'_> {
+    /// Labels in this epoch's order.
+    pub fn labels(&self) -> impl Iterator<Item = u8> {
+        let labels = self.part.labels();
+        self.order.iter().map(move |place| labels[*place as usize])
+    }
+
+    /// Writes the images at `range` of this epoch's order to `pixels`, `[count, height, width, channels]`. Each is asked for once, in order.
+    pub fn fill(&mut self, range: Range<usize>, pixels: &mut Vec<u8>) {
+        let size = self.part.image_size();
+        pixels.clear();
+        for place in &self.order[range] {
+            let place = *place as usize;
+            let image = self.part.pixels(place..place + 1);
+            let start = pixels.len();
+            if self.augmentation == Augmentation::default() {
+                pixels.extend_from_slice(image);
+            } else {
+                pixels.resize(start + size, 0);
+                let View { right, down, mirrored } = self.augmentation.draw(&mut self.random);
+                moved(image, self.part.examples.shape(), right, down, mirrored, &mut pixels[start..]);
+            }
+        }
+    }
+}
+
+/// One way to see an image.
+struct View {
+    right: isize,
+    down: isize,
+    mirrored: bool,
+}
+
+impl Augmentation {
+    fn draw(self, random: &mut Xoshiro256PlusPlus) -> View {
+        let reach = self.shift as isize;
+        let mut offset = || if reach == 0 { 0 } else { random.random_range(-(reach as i32)..=reach as i32) as isize };
+        let (right, down) = (offset(), offset());
+        View { right, down, mirrored: self.flip && random.random() }
+    }
+}
+
+/// Writes `image` moved right and down, after mirroring it where that is asked for, into `target`, which is all 0.
+fn moved(image: &[u8], [height, width, channels]: [usize; 3], right: isize, down: isize, mirrored: bool, target: &mut [u8]) {
+    let line = width * channels;
+    let right = right.clamp(-(width as isize), width as isize);
+    // Columns that are filled, and where the first of them comes from.
+    let filled = right.max(0) as usize..(width as isize + right.min(0)).max(0) as usize;
+    let from = (-right).max(0) as usize;
+    for row in 0..height {
+        let Some(source) = row.checked_add_signed(-down).filter(|source| *source < height) else { continue };
+        let source = &image[source * line..(source + 1) * line];
+        let target = &mut target[row * line..(row + 1) * line];
+        if !mirrored {
+            let count = filled.len() * channels;
+            target[filled.start * channels..][..count].copy_from_slice(&source[from * channels..][..count]);
+            continue;
+        }
+        for (step, column) in filled.clone().enumerate() {
+            let pixel = (width - 1 - from - step) * channels;
+            target[column * channels..][..channels].copy_from_slice(&source[pixel..pixel + channels]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Images of 2 × 3, whose pixels are 10 × their place + 0 to 5.
+    fn part(count: usize) -> Part {
+        let pixels = (0..count).flat_map(|place| (0..6).map(move |pixel| (10 * place + pixel) as u8)).collect();
+        let labels = (0..count).map(|place| place as u8).collect();
+        let examples = Arc::new(Examples::new(Path::new("x"), pixels, labels, [2, 3, 1], 20).unwrap());
+        Part { examples, range: 0..count }
+    }
+
+    #[test]
+    fn the_last_share_validates_as_in_keras() {
+        let whole = part(10);
+        let (train, validation) = Part::split(&whole.examples, 0.2);
+        assert_eq!((train.range, validation.range.clone()), (0..8, 8..10));
+        assert_eq!(validation.labels(), [8, 9]);
+        assert_eq!(validation.pixels(1..2), [90, 91, 92, 93, 94, 95]);
+        assert!(Part::split(&whole.examples, 0.0).1.is_empty());
+    }
+
+    #[test]
+    fn an_epoch_shows_every_image_once_with_its_label_in_an_order_of_its_own() {
+        let part = part(20);
+        let labels = |seed, number| part.epoch(seed, number, Augmentation::default()).labels().collect::<Vec<_>>();
+        assert_eq!(labels(1, 1), labels(1, 1));
+        assert_ne!(labels(1, 1), labels(1, 2));
+        assert_ne!(labels(1, 1), labels(2, 1));
+        let mut sorted = labels(1, 1);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..20).collect::<Vec<u8>>());
+
+        let mut epoch = part.epoch(1, 1, Augmentation::default());
+        let labels: Vec<u8> = epoch.labels().collect();
+        let mut pixels = Vec::new();
+        epoch.fill(3..5, &mut pixels);
+        assert_eq!(pixels[0], (10 * usize::from(labels[3])) as u8);
+        assert_eq!(pixels[6], (10 * usize::from(labels[4])) as u8);
+        assert_eq!(pixels.len(), 12);
+    }
+
+    #[test]
+    fn images_move_and_mirror() {
+        let image = [1, 2, 3, 4, 5, 6];
+        let view = |right, down, mirrored| {
+            let mut target = [0; 6];
+            moved(&image, [2, 3, 1], right, down, mirrored, &mut target);
+            target
+        };
+        assert_eq!(view(0, 0, false), image);
+        assert_eq!(view(1, 0, false), [0, 1, 2, 0, 4, 5]);
+        assert_eq!(view(-1, 0, false), [2, 3, 0, 5, 6, 0]);
+        assert_eq!(view(0, 1, false), [0, 0, 0, 1, 2, 3]);
+        assert_eq!(view(0, -1, false), [4, 5, 6, 0, 0, 0]);
+        assert_eq!(view(0, 0, true), [3, 2, 1, 6, 5, 4]);
+        assert_eq!(view(1, 0, true), [0, 3, 2, 0, 6, 5]);
+        assert_eq!(view(-1, 0, true), [2, 1, 0, 5, 4, 0]);
+        assert_eq!(view(3, 0, false), [0; 6]);
+        assert_eq!((view(7, 0, false), view(-7, 5, true)), ([0; 6], [0; 6]));
+        let mut colours = [0; 6];
+        moved(&image, [1, 2, 3], 0, 0, true, &mut colours);
+        assert_eq!(colours, [4, 5, 6, 1, 2, 3]);
+    }
+
+    #[test]
+    fn every_offset_and_both_sides_are_drawn() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(4);
+        let augmentation = Augmentation { shift: 1, flip: true };
+        let seen: std::collections::BTreeSet<_> =
+            (0..500).map(|_| augmentation.draw(&mut random)).map(|view| (view.right, view.down, view.mirrored)).collect();
+        assert_eq!(seen.len(), 18);
+    }
+}

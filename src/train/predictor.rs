@@ -1,0 +1,87 @@
+//! A trained network in use.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+use tch::{Device, Kind, Tensor};
+
+use super::checkpoint::{Arrays, WEIGHTS};
+use crate::{
+    data::{self, Dataset},
+    error::{AppError, AppResult},
+    models::{self, Network, Weights, infer},
+};
+
+/// A network with the weights of a finished run. It may be sent to the thread that owns it.
+pub struct Predictor {
+    network: Arc<dyn Network>,
+    weights: Weights,
+    device: Device,
+}
+
+/// Images to a forward pass: a chunk's pixels stay within the processor's caches.
+const CHUNK: usize = 1024;
+
+impl Predictor {
+    /// Opens the weights in a run's folder. `config` is the run's resolved configuration.
+    ///
+    /// # Errors
+    /// [`AppError::Unavailable`] when there are no weights, or damaged ones, or those of another configuration.
+    pub fn open(folder: &Path, system: &str, config: &Map<String, Value>, device: Device) -> AppResult<Self> {
+        let dataset = dataset_of(config)?;
+        let network = network_of(system, config, dataset)?;
+        let path = folder.join(WEIGHTS);
+        let arrays = Arrays::read(&path).map_err(|reason| AppError::Unavailable(format!("{reason}.")))?;
+        let arrays = arrays.ok_or_else(|| AppError::Unavailable(format!("There are no weights yet: {} is missing.", path.display())))?;
+        let weights = Weights::zeros(&network.parameters(), device);
+        arrays.set("", &weights).map_err(|error| AppError::Unavailable(format!("{}: {error}.", path.display())))?;
+        Ok(Self { network, weights, device })
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &dyn Network {
+        &*self.network
+    }
+
+    /// Probabilities `[n, classes]` of images `[n, height, width, channels]`, 0 to 255.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] for `images` when there is none, or their values are not those of whole images.
+    pub fn probabilities(&self, images: &[u8]) -> AppResult<Vec<f32>> {
+        let shape = self.network.input();
+        let size = shape.iter().product::<i64>() as usize;
+        if images.is_empty() || !images.len().is_multiple_of(size) {
+            let reason = format!("expected images of {} x {} x {}, got {} values", shape[0], shape[1], shape[2], images.len());
+            return Err(AppError::invalid("images", reason));
+        }
+        let mut probabilities = Vec::with_capacity(images.len() / size * self.network.outputs() as usize);
+        for chunk in images.chunks(CHUNK * size) {
+            let images = as_images(chunk, shape, self.device);
+            let answer = infer(&*self.network, &self.weights, &images).context("can't compute probabilities")?;
+            probabilities.extend(Weights::values(&answer.exp()).context("can't compute probabilities")?);
+        }
+        Ok(probabilities)
+    }
+}
+
+/// Pixels `[n, height, width, channels]`, 0 to 255, as f32 from 0 to 1.
+pub(super) fn as_images(pixels: &[u8], shape: [i64; 3], device: Device) -> Tensor {
+    let rows = pixels.len() as i64 / shape.iter().product::<i64>();
+    let size = [rows, shape[0], shape[1], shape[2]];
+    Tensor::from_data_size(pixels, &size, Kind::Uint8).to_device(device).to_kind(Kind::Float).g_div_scalar_(255.0)
+}
+
+/// The data set that `config` names.
+pub(super) fn dataset_of(config: &Map<String, Value>) -> AppResult<&'static Dataset> {
+    let id = config.get("dataset").and_then(Value::as_str).unwrap_or_default();
+    let found = data::datasets().iter().find(|dataset| dataset.id() == id);
+    found.ok_or_else(|| AppError::invalid("config.dataset", format!("there is no data set {id:?}")))
+}
+
+/// The network that `config` asks for, for images of `dataset`.
+pub(super) fn network_of(system: &str, config: &Map<String, Value>, dataset: &Dataset) -> AppResult<Arc<dyn Network>> {
+    let shape = dataset.shape.map(|side| side as i64);
+    models::build(system, config, shape, dataset.classes.len() as i64).map_err(|error| AppError::invalid("config", error.to_string()))
+}
