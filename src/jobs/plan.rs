@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::Settings,
-    data::{self, Datasets},
+    data::{self, Dataset, Datasets},
     error::{AppError, AppResult},
+    models,
     store::{DatasetUse, NewRun, Origin, Run},
     train::{State, configuration},
 };
@@ -46,7 +47,7 @@ impl Plan {
             id: None,
             system: self.system.clone(),
             name: self.name.clone(),
-            parameters: Some(configuration::parameters(&self.system, &config)?),
+            parameters: parameters(&self.system, &config, dataset),
             config,
             seed: self.seed,
             threads: settings.threads,
@@ -89,8 +90,15 @@ pub fn repeat(run: &Run, settings: &Settings, datasets: &Datasets, state: State)
     Ok(new)
 }
 
+/// Trainable parameters of the network; `None` where they can't be known before it is trained.
+fn parameters(system: &str, config: &Map<String, Value>, dataset: &Dataset) -> Option<u64> {
+    let shape = dataset.shape.map(|size| size as i64);
+    let network = models::build(system, config, shape, dataset.classes.len() as i64).ok()?;
+    u64::try_from(models::parameter_count(&*network)).ok()
+}
+
 fn versions() -> Map<String, Value> {
-    let versions = json!({ "torchboard": env!("CARGO_PKG_VERSION"), "libtorch": crate::models::libtorch_version() });
+    let versions = json!({ "torchboard": env!("CARGO_PKG_VERSION"), "libtorch": models::libtorch_version() });
     versions.as_object().cloned().unwrap_or_default()
 }
 

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use crate::{
     data::Datasets,
     error::AppError,
-    train::{self, Event, Outcome, Spec, State},
+    train::{self, Ended, Event, Spec, State},
 };
 
 /// Trains what the first line of standard input tells; `true` when it came to its end. Ends early, with its last checkpoint in place, on
@@ -53,13 +53,15 @@ pub fn work() -> anyhow::Result<State> {
             ask(INTERRUPTED); // nobody listens
         }
     };
-    let outcome = train(&spec, &mut say, &stop);
-    let (state, reason, outcome) = match outcome {
-        Ok(Some(weights)) => (State::Done, None, Some(Outcome { weights })),
-        Ok(None) if why.load(Ordering::Relaxed) == CANCELLED => (State::Cancelled, None, None),
-        Ok(None) => (State::Interrupted, Some("its supervisor stopped".to_owned()), None),
-        Err(error) => (State::Failed, Some(error), None),
+    let ended = match train(&spec, &mut say, &stop) {
+        // The training knows that it was stopped, not by whom.
+        Ok(ended) if ended.state == State::Cancelled && why.load(Ordering::Relaxed) == INTERRUPTED => {
+            Ended { state: State::Interrupted, reason: Some("its supervisor stopped".to_owned()), outcome: None }
+        }
+        Ok(ended) => ended,
+        Err(reason) => Ended { state: State::Failed, reason: Some(reason), outcome: None },
     };
+    let Ended { state, reason, outcome } = ended;
     say(Event::End { state, reason, outcome });
     Ok(state)
 }
@@ -68,8 +70,7 @@ const NOT_STOPPED: u8 = 0;
 const CANCELLED: u8 = 1;
 const INTERRUPTED: u8 = 2;
 
-/// The hash of the final weights, or `None` when the training was stopped.
-fn train(spec: &Spec, say: &mut dyn FnMut(Event), stop: &AtomicBool) -> Result<Option<String>, String> {
+fn train(spec: &Spec, say: &mut dyn FnMut(Event), stop: &AtomicBool) -> Result<Ended, String> {
     let settings = spec.settings().map_err(|error| format!("{error:#}"))?;
     let datasets = Datasets::open(&settings);
     train::run(spec, &datasets, say, stop).map_err(|error| match error {
