@@ -201,7 +201,7 @@ function plotOf(figure, lines, data) {
   const options = {
     ...sizeOf(place),
     scales: { x: { time: false }, y: view.scale === "log" && positive ? { distr: 3 } : {} },
-    axes: [{ ...axis, label: page.dataset[view.axis], incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5] }, { ...axis, size: 64 }],
+    axes: [{ ...axis, label: page.dataset[view.axis], incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5] }, { ...axis, size: 72, values: (_, splits) => splits.map(tick(splits)) }],
     cursor: { sync: { key: "curves" }, drag: { x: true, y: false } },
     legend: { live: true },
     series: [
@@ -218,6 +218,18 @@ function plotOf(figure, lines, data) {
     ],
   };
   return { plot: new uPlot(options, data, place), place };
+}
+
+/** As many digits as tell one tick from the next. */
+function tick(splits) {
+  const known = splits.filter((value) => value != null);
+  const step = known.length > 1 ? Math.abs(known[1] - known[0]) : Math.abs(known[0] || 1);
+  const digits = Math.max(0, Math.min(8, Math.ceil(-Math.log10(step)) + 1));
+  return (value) => {
+    if (value == null) return "";
+    if (view.scale === "log" || (value !== 0 && Math.abs(value) < 1e-3)) return String(Number(value.toPrecision(3)));
+    return String(Number(value.toFixed(digits)));
+  };
 }
 
 function sizeOf(place) {

@@ -2,6 +2,7 @@
 
     python3 tools/screenshots.py                   the release binary that was built last, on a free port
     python3 tools/screenshots.py /words/bias /     these pages only
+    python3 tools/screenshots.py --server http://127.0.0.1:8080 /runs     pages of a server that runs already, with its runs
     python3 tools/screenshots.py --readme          makes docs/screenshot-overview.png again
 
 Each line that is printed gives a page's bytes as sent (all it loads, cache empty), its layout shift, and how far it reaches beyond the
@@ -10,6 +11,7 @@ window. Needs chromium and chromedriver, as the browser tests do.
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -22,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["/", "/words", "/words/neighbors", "/words/distances", "/words/analogies", "/words/odd", "/words/maps", "/words/bias", "/words/accuracy",
-         "/words/neighbors?words=kinng,ship", "/datasets", "/datasets?set=mnist&split=test", "/api", "/nothing"]
+         "/words/neighbors?words=kinng,ship", "/datasets", "/datasets?set=mnist&split=test", "/runs", "/compare", "/api", "/nothing"]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--font-render-hinting=none"]
 README_PICTURE = ROOT / "docs" / "screenshot-overview.png"
@@ -98,6 +100,8 @@ class Browser:
         """The page as PNG, loaded again: with its faces in the cache it has them from the first moment."""
         self.window(width, height)
         self.post("/refresh", {})
+        settled = "const done = arguments[0]; document.fonts.ready.then(() => setTimeout(done, 500));"  # live curves are fetched
+        self.post("/execute/async", {"script": settled, "args": []})
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         return base64.b64decode(self.chromium("Page.captureScreenshot", format="png", clip=clip)["data"])
 
@@ -131,9 +135,11 @@ def main():
     parser.add_argument("--widths", default="1280,390")
     parser.add_argument("--themes", default="light,dark")
     parser.add_argument("--languages", default="en,fa")
+    parser.add_argument("--server", metavar="ADDRESS", help="a server that runs already, instead of one of its own")
     parser.add_argument("--readme", action="store_true", help=f"only make {README_PICTURE.relative_to(ROOT)} again")
     arguments = parser.parse_args()
-    with Server() as address, Browser() as browser:
+    server = contextlib.nullcontext(arguments.server) if arguments.server else Server()
+    with server as address, Browser() as browser:
         if arguments.readme:
             return make_readme_picture(browser, address)
         return save_pages(browser, address, arguments)

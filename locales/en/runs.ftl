@@ -53,6 +53,7 @@ runs-curves = Curves
 runs-no-curves = Nothing has been measured yet. Curves begin with the first epoch’s end.
 runs-reading-one = { $split }: best in epoch { $epoch } ({ $best }), { $last } at the end.
 runs-reading-several = Best on validation: { $run }, with { $best } in epoch { $epoch }.
+runs-reading-learning-rate = What the schedule makes of the learning rate that was set.
 runs-view = How curves are shown
 runs-smoothing = Smoothing
 runs-axis = Across

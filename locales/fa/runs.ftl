@@ -53,6 +53,7 @@ runs-curves = منحنی‌ها
 runs-no-curves = هنوز چیزی سنجیده نشده است. منحنی‌ها از پایان دورهٔ نخست آغاز می‌شوند.
 runs-reading-one = { $split }: بهترین مقدار در دورهٔ { $epoch } ({ $best })، در پایان { $last }.
 runs-reading-several = بهترین اجرا در اعتبارسنجی: { $run }، با { $best } در دورهٔ { $epoch }.
+runs-reading-learning-rate = آنچه زمان‌بندی از نرخ یادگیری تعیین‌شده می‌سازد.
 runs-view = شیوهٔ نمایش منحنی‌ها
 runs-smoothing = هموارسازی
 runs-axis = محور افقی

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{config::CommonArguments, models::DeviceChoice};
 
 mod fetch;
+mod portable;
 mod serve;
 mod train;
 mod work;
@@ -30,6 +31,10 @@ enum Command {
     Words(words::WordsArguments),
     /// Bring a data set from its publisher
     Fetch(fetch::FetchArguments),
+    /// Write a run or a study, with all it said and its weights, as one file
+    Export(portable::ExportArguments),
+    /// Take in a file that `torchboard export` wrote
+    Import(portable::ImportArguments),
     /// One training, as a supervisor asks for it
     #[command(hide = true)]
     Work,
@@ -55,6 +60,8 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Command::Train(command) => command.run(&settings),
         Command::Words(command) => command.run(&settings),
         Command::Fetch(command) => command.run(&settings),
+        Command::Export(command) => command.run(&settings),
+        Command::Import(command) => command.run(&settings),
         Command::Work => unreachable!("answered above"),
     }
 }

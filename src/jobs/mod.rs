@@ -5,15 +5,19 @@
 //! as long as they live, so that any process can tell a run that is trained from one whose worker is gone ([`recover`]).
 
 mod plan;
+mod portable;
 mod queue;
 mod recovery;
+mod shipped;
 mod supervisor;
 mod worker;
 
 pub use self::{
     plan::{Plan, repeat},
+    portable::{Imported, export, export_file, import, import_file},
     queue::Queue,
     recovery::recover,
+    shipped::import_shipped,
     supervisor::{Halt, supervise},
     worker::work,
 };

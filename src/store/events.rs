@@ -150,12 +150,17 @@ fn last(connection: &Connection, run: i64) -> rusqlite::Result<u64> {
 
 /// Stores one event of the run with this number.
 pub(super) fn append(transaction: &Transaction<'_>, run: i64, event: &Event) -> AppResult<()> {
+    append_at(transaction, run, event, now_ms())
+}
+
+/// As [`append`], at a given time.
+pub(super) fn append_at(transaction: &Transaction<'_>, run: i64, event: &Event, at_ms: i64) -> AppResult<()> {
     let text = serde_json::to_string(event).map_err(|error| AppError::Internal(error.into()))?;
     let insert = "INSERT INTO events (run, number, at_ms, data) \
                   VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM events WHERE run = ?1), ?2, ?3)";
-    transaction.prepare_cached(insert)?.execute(params![run, now_ms(), text])?;
+    transaction.prepare_cached(insert)?.execute(params![run, at_ms, text])?;
     match event {
-        Event::State { state, reason } => set_state(transaction, run, *state, reason.as_deref())?,
+        Event::State { state, reason } => set_state(transaction, run, *state, reason.as_deref(), at_ms)?,
         Event::Progress(progress) => {
             let text = serde_json::to_string(progress).map_err(|error| AppError::Internal(error.into()))?;
             transaction.prepare_cached("UPDATE runs SET progress = ? WHERE number = ?")?.execute(params![text, run])?;
@@ -163,7 +168,7 @@ pub(super) fn append(transaction: &Transaction<'_>, run: i64, event: &Event) -> 
         Event::Metric(metric) => point(transaction, run, metric)?,
         Event::Log { .. } | Event::Checkpoint { .. } => {}
         Event::End { state, reason, outcome } => {
-            set_state(transaction, run, *state, reason.as_deref())?;
+            set_state(transaction, run, *state, reason.as_deref(), at_ms)?;
             if let Some(outcome) = outcome {
                 transaction.execute("UPDATE runs SET weights = ? WHERE number = ?", params![outcome.weights, run])?;
             }
@@ -172,8 +177,7 @@ pub(super) fn append(transaction: &Transaction<'_>, run: i64, event: &Event) -> 
     Ok(())
 }
 
-fn set_state(transaction: &Transaction<'_>, run: i64, state: State, reason: Option<&str>) -> rusqlite::Result<()> {
-    let now = now_ms();
+fn set_state(transaction: &Transaction<'_>, run: i64, state: State, reason: Option<&str>, now: i64) -> rusqlite::Result<()> {
     let started = (state == State::Running).then_some(now);
     let ended = state.is_final().then_some(now);
     transaction.execute(

@@ -4,6 +4,7 @@
 //! (state, progress, summaries) in the same transaction, so that a reader never sees one without the other. What was committed is
 //! what readers get: nothing is published that is not stored.
 
+mod adopt;
 mod changes;
 mod events;
 mod list;
@@ -21,9 +22,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use self::changes::Changes;
 pub use self::{
+    adopt::{AdoptedRun, AdoptedStudy},
     events::{Numbered, Series, SeriesPoint, lower_is_better},
     list::{Order, Page, Query},
-    runs::{Best, Change, DatasetUse, NewRun, Origin, Run},
+    runs::{Best, Change, DatasetUse, NewRun, Origin, Run, check_id},
     studies::{NewStudy, Study, StudyEvent, Trial, TrialState},
 };
 use crate::error::{AppError, AppResult};

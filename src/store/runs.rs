@@ -186,52 +186,8 @@ impl Store {
     /// # Errors
     /// [`AppError::Invalid`] when its id is taken or no id, or its seed is too large.
     pub fn create_run(&self, new: &NewRun) -> AppResult<Run> {
-        if new.seed > LARGEST_SEED {
-            return Err(AppError::invalid("seed", format!("is {}; at most {LARGEST_SEED} is taken.", new.seed)));
-        }
-        let id = match &new.id {
-            Some(id) => id.clone(),
-            None => fresh_id(&new.system),
-        };
-        check_id(&id)?;
-        let text = |value: &Map<String, Value>| serde_json::to_string(value).unwrap_or_default();
         self.write(|transaction| {
-            if find(transaction, &id)?.is_some() {
-                return Err(AppError::invalid("id", format!("there is a run {id:?} already.")));
-            }
-            let study = match &new.trial {
-                Some((study, _)) => Some(super::studies::number_of(transaction, study)?),
-                None => None,
-            };
-            let name = if new.name.trim().is_empty() { &id } else { new.name.trim() };
-            transaction.execute(
-                "INSERT INTO runs (id, system, name, state, config, seed, threads, device, dataset_id, dataset_sha256, versions, hardware, \
-                 parameters, created_ms, tags, study, trial, repeats, origin, notes) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                params![
-                    id,
-                    new.system,
-                    name,
-                    new.state.name(),
-                    text(&new.config),
-                    new.seed as i64,
-                    new.threads as i64,
-                    new.device,
-                    new.dataset.as_ref().map(|dataset| &dataset.id),
-                    new.dataset.as_ref().map(|dataset| &dataset.sha256),
-                    text(&new.versions),
-                    text(&new.hardware),
-                    new.parameters.map(|parameters| parameters as i64),
-                    now_ms(),
-                    serde_json::to_string(&clean_tags(&new.tags)?).unwrap_or_default(),
-                    study,
-                    new.trial.as_ref().map(|(_, trial)| *trial as i64),
-                    new.repeats,
-                    new.origin.name(),
-                    new.notes,
-                ],
-            )?;
-            let number = transaction.last_insert_rowid();
+            let number = insert(transaction, new)?;
             append(transaction, number, &Event::State { state: new.state, reason: None })?;
             read(transaction, number).map_err(Into::into)
         })
@@ -373,6 +329,55 @@ impl Store {
             statement.query_map([state.name()], |row| row.get(0))?.collect()
         })
     }
+}
+
+/// Stores a new run without a word said; its number.
+pub(super) fn insert(transaction: &Transaction<'_>, new: &NewRun) -> AppResult<i64> {
+    if new.seed > LARGEST_SEED {
+        return Err(AppError::invalid("seed", format!("is {}; at most {LARGEST_SEED} is taken.", new.seed)));
+    }
+    let id = match &new.id {
+        Some(id) => id.clone(),
+        None => fresh_id(&new.system),
+    };
+    check_id(&id)?;
+    if find(transaction, &id)?.is_some() {
+        return Err(AppError::invalid("id", format!("there is a run {id:?} already.")));
+    }
+    let study = match &new.trial {
+        Some((study, _)) => Some(super::studies::number_of(transaction, study)?),
+        None => None,
+    };
+    let text = |value: &Map<String, Value>| serde_json::to_string(value).unwrap_or_default();
+    let name = if new.name.trim().is_empty() { &id } else { new.name.trim() };
+    transaction.execute(
+        "INSERT INTO runs (id, system, name, state, config, seed, threads, device, dataset_id, dataset_sha256, versions, hardware, \
+         parameters, created_ms, tags, study, trial, repeats, origin, notes) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            id,
+            new.system,
+            name,
+            new.state.name(),
+            text(&new.config),
+            new.seed as i64,
+            new.threads as i64,
+            new.device,
+            new.dataset.as_ref().map(|dataset| &dataset.id),
+            new.dataset.as_ref().map(|dataset| &dataset.sha256),
+            text(&new.versions),
+            text(&new.hardware),
+            new.parameters.map(|parameters| parameters as i64),
+            now_ms(),
+            serde_json::to_string(&clean_tags(&new.tags)?).unwrap_or_default(),
+            study,
+            new.trial.as_ref().map(|(_, trial)| *trial as i64),
+            new.repeats,
+            new.origin.name(),
+            new.notes,
+        ],
+    )?;
+    Ok(transaction.last_insert_rowid())
 }
 
 /// Whether a text may name a run or a study: it is part of addresses and of paths.

@@ -140,19 +140,8 @@ impl Store {
     /// # Errors
     /// [`AppError::Invalid`] when its id is taken or no id.
     pub fn create_study(&self, new: &NewStudy) -> AppResult<Study> {
-        let id = new.id.clone().unwrap_or_else(|| fresh_id("study"));
-        check_id(&id)?;
         self.write(|transaction| {
-            if find(transaction, &id)?.is_some() {
-                return Err(AppError::invalid("id", format!("there is a study {id:?} already.")));
-            }
-            let name = if new.name.trim().is_empty() { &id } else { new.name.trim() };
-            let spec = serde_json::to_string(&new.spec).unwrap_or_default();
-            transaction.execute(
-                "INSERT INTO studies (id, name, system, state, spec, created_ms, origin) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                params![id, name, new.system, new.state.name(), spec, now_ms(), new.origin.name()],
-            )?;
-            let number = transaction.last_insert_rowid();
+            let number = insert(transaction, new)?;
             set_state(transaction, number, new.state, None)?;
             read(transaction, number).map_err(Into::into)
         })
@@ -249,23 +238,9 @@ impl Store {
     /// # Errors
     /// [`AppError::NotFound`].
     pub fn put_trial(&self, study: &str, trial: &Trial) -> AppResult<()> {
-        let parameters = serde_json::to_string(&trial.parameters).unwrap_or_default();
         self.write(|transaction| {
             let number = number_of(transaction, study)?;
-            transaction.execute(
-                "INSERT OR REPLACE INTO trials (study, number, parameters, run, state, value, started_ms, ended_ms) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                params![
-                    number,
-                    trial.number as i64,
-                    parameters,
-                    trial.run,
-                    trial.state.name(),
-                    trial.value,
-                    trial.started_at.map(|at| at.as_millisecond()),
-                    trial.ended_at.map(|at| at.as_millisecond()),
-                ],
-            )?;
+            put(transaction, number, trial)?;
             let data = serde_json::json!({ "event": "trial", "trial": trial.number, "params": trial.parameters, "run": trial.run,
                 "state": trial.state, "value": trial.value, "duration_s": trial.duration_s() });
             say(transaction, number, &data).map_err(Into::into)
@@ -289,6 +264,40 @@ impl Store {
         })?;
         found.ok_or_else(|| absent(id))
     }
+}
+
+/// Stores a new study without a word said; its number.
+pub(super) fn insert(transaction: &Transaction<'_>, new: &NewStudy) -> AppResult<i64> {
+    let id = new.id.clone().unwrap_or_else(|| fresh_id("study"));
+    check_id(&id)?;
+    if find(transaction, &id)?.is_some() {
+        return Err(AppError::invalid("id", format!("there is a study {id:?} already.")));
+    }
+    let name = if new.name.trim().is_empty() { &id } else { new.name.trim() };
+    let spec = serde_json::to_string(&new.spec).unwrap_or_default();
+    transaction.execute(
+        "INSERT INTO studies (id, name, system, state, spec, created_ms, origin) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![id, name, new.system, new.state.name(), spec, now_ms(), new.origin.name()],
+    )?;
+    Ok(transaction.last_insert_rowid())
+}
+
+/// Stores a trial, new or changed.
+pub(super) fn put(transaction: &Transaction<'_>, study: i64, trial: &Trial) -> AppResult<()> {
+    transaction.execute(
+        "INSERT OR REPLACE INTO trials (study, number, parameters, run, state, value, started_ms, ended_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            study,
+            trial.number as i64,
+            serde_json::to_string(&trial.parameters).unwrap_or_default(),
+            trial.run,
+            trial.state.name(),
+            trial.value,
+            trial.started_at.map(|at| at.as_millisecond()),
+            trial.ended_at.map(|at| at.as_millisecond()),
+        ],
+    )?;
+    Ok(())
 }
 
 fn absent(id: &str) -> AppError {

@@ -6,6 +6,7 @@ mod api;
 mod assets;
 mod body;
 mod faces;
+mod guard;
 mod language;
 mod monitor;
 mod pages;
@@ -44,6 +45,7 @@ pub fn router(state: AppState) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("font/"))))
         .layer(middleware::from_fn_with_state(state.clone(), faces::give_faces))
+        .layer(middleware::from_fn(guard::refuse_foreign))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(BODY_LIMIT));

@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     data::Datasets,
     error::{AppError, AppResult},
-    jobs::Queue,
+    jobs::{self, Queue},
     store::Store,
     words::{Evaluations, Library, search::Batcher},
 };
@@ -61,6 +61,7 @@ impl AppState {
         let datasets = Datasets::open(&settings);
         datasets.check_beforehand()?;
         let store = Store::open(&settings.data_dir)?;
+        jobs::import_shipped(&store)?;
         let queue = Queue::start(store.clone(), settings.clone(), workers)?;
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);

@@ -97,3 +97,6 @@ CREATE TABLE study_events (
     data TEXT NOT NULL,            -- JSON
     PRIMARY KEY (study, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Files of runs that came with the program and were imported once: what people delete of them stays deleted.
+CREATE TABLE shipped (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL) STRICT;

@@ -243,11 +243,14 @@ fn decimals(lines: &[Line]) -> usize {
 
 /// Where the validation curve of one run was best; which run is best of several.
 fn reading(voice: Voice, curves: &[Curves], name: &str) -> String {
+    if name == "learning_rate" {
+        return voice.say("runs-reading-learning-rate"); // a setting has no best value
+    }
     let key = |split: Split| format!("{}_{name}", split.name());
     let best = |curves: &Curves| {
         [Split::Validation, Split::Train].into_iter().find_map(|split| Some((split, *curves.run.best.get(&key(split))?)))
     };
-    let decimals = if name == "learning_rate" { 6 } else { 4 };
+    let decimals = 4;
     if let [only] = curves {
         let Some((split, best)) = best(only) else { return String::new() };
         let split = voice.say(&format!("datasets-split-{}", split.name()));

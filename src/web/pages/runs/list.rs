@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{AppError, AppResult},
     store::{self, Order, Query, Run},
-    train,
+    train::{self, configuration},
     web::{AppState, api, parameters::Parameters, shell::Shell},
 };
 
@@ -125,6 +125,16 @@ impl ListPage {
 
     fn best(&self, run: &Run, series: &str) -> String {
         run.best.get(series).map(|best| show::value(best.value)).unwrap_or_default()
+    }
+
+    /// What it was told otherwise than usual, but for its data set.
+    fn settings(&self, run: &Run) -> String {
+        let fields = configuration::fields(&run.system).unwrap_or_default();
+        let changed = fields.iter().filter(|field| field.name != "dataset").filter_map(|field| {
+            let value = run.config.get(field.name).filter(|value| **value != field.default.value())?;
+            Some(format!("{} {}", field.name, show::setting(value)))
+        });
+        changed.collect::<Vec<_>>().join(" · ")
     }
 
     fn time(&self, run: &Run) -> String {

@@ -1,0 +1,426 @@
+//! Runs and studies as one file: a zip archive that holds a manifest with checksums, and for each run what it said, its weights and its
+//! predictions. Nothing in it is ever executed, and only files that the manifest names, under names that runs have, are read.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{Read, Seek, Write},
+    path::Path,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+use crate::{
+    error::{AppError, AppResult},
+    store::{AdoptedRun, AdoptedStudy, DatasetUse, NewRun, NewStudy, Numbered, Origin, Query, Run, Store, Study, Trial, TrialState, check_id},
+    train::State,
+};
+
+/// What such a file says that it is.
+const FORMAT: &str = "torchboard-runs";
+/// Of the format; a file of a newer one is refused.
+const VERSION: u32 = 1;
+const MANIFEST: &str = "manifest.json";
+const EVENTS: &str = "events.jsonl";
+/// What a run's folder may hold that belongs to its results.
+const FILES: [&str; 4] = ["weights.safetensors", "predictions-train.safetensors", "predictions-validation.safetensors", "predictions-test.safetensors"];
+/// A manifest of ten thousand runs is smaller.
+const MANIFEST_AT_MOST: u64 = 64 << 20;
+/// No single file is larger: weights of two hundred million parameters.
+const FILE_AT_MOST: u64 = 1 << 30;
+/// Nor are all together.
+const ALL_AT_MOST: u64 = 4 << 30;
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    format: String,
+    version: u32,
+    torchboard: String,
+    study: Option<StudyRecord>,
+    runs: Vec<RunRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunRecord {
+    id: String,
+    system: String,
+    name: String,
+    state: State,
+    config: Map<String, Value>,
+    seed: u64,
+    threads: usize,
+    device: String,
+    dataset: Option<DatasetUse>,
+    versions: Map<String, Value>,
+    hardware: Map<String, Value>,
+    parameters: Option<u64>,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    notes: String,
+    tags: Vec<String>,
+    trial: Option<u64>,
+    repeats: Option<String>,
+    /// Length and SHA-256 of each of its files, by name.
+    files: BTreeMap<String, FileRecord>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct FileRecord {
+    bytes: u64,
+    sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StudyRecord {
+    id: String,
+    name: String,
+    system: String,
+    state: State,
+    reason: Option<String>,
+    spec: Map<String, Value>,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    trials: Vec<TrialRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TrialRecord {
+    number: u64,
+    parameters: Map<String, Value>,
+    run: Option<String>,
+    state: TrialState,
+    value: Option<f64>,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+}
+
+/// What was imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// The study, where the file holds one.
+    pub study: Option<String>,
+    /// The runs.
+    pub runs: Vec<String>,
+}
+
+/// Writes runs into `output`, and the study whose trials they are, if `study` is one; `with_weights` false leaves weights and predictions out.
+///
+/// # Errors
+/// [`AppError::Conflict`] when a run has not ended; when a file can't be read or written.
+pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], with_weights: bool, output: impl Write + Seek) -> AppResult<()> {
+    let mut archive = ZipWriter::new(output);
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated).last_modified_time(zip::DateTime::default());
+    let zip = |error: zip::result::ZipError| AppError::Internal(error.into());
+    let mut records = Vec::new();
+    for run in runs {
+        if !run.state.is_final() {
+            return Err(AppError::Conflict(format!("The run {} has not ended; cancel it or wait for its end.", run.id)));
+        }
+        let mut files = BTreeMap::new();
+        let mut put = |name: &str, bytes: &[u8]| -> AppResult<()> {
+            archive.start_file(format!("runs/{}/{name}", run.id), options).map_err(zip)?;
+            archive.write_all(bytes)?;
+            files.insert(name.to_owned(), FileRecord { bytes: bytes.len() as u64, sha256: sha256(bytes) });
+            Ok(())
+        };
+        let mut lines = Vec::new();
+        for event in store.events_after(&run.id, 0, usize::MAX >> 1)? {
+            serde_json::to_writer(&mut lines, &event).map_err(|error| AppError::Internal(error.into()))?;
+            lines.push(b'\n');
+        }
+        put(EVENTS, &lines)?;
+        for name in FILES.into_iter().filter(|_| with_weights) {
+            match fs::read(store.run_folder(&run.id).join(name)) {
+                Ok(bytes) => put(name, &bytes)?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        records.push(RunRecord::new(run, files));
+    }
+    let manifest = Manifest {
+        format: FORMAT.into(),
+        version: VERSION,
+        torchboard: env!("CARGO_PKG_VERSION").into(),
+        study: study.map(StudyRecord::new),
+        runs: records,
+    };
+    archive.start_file(MANIFEST, options).map_err(zip)?;
+    serde_json::to_writer_pretty(&mut archive, &manifest).map_err(|error| AppError::Internal(error.into()))?;
+    archive.finish().map_err(zip)?;
+    Ok(())
+}
+
+/// Writes the run or the study called `id` into the file `output`, whole or not at all.
+///
+/// # Errors
+/// [`AppError::NotFound`] when there is neither; as [`export`].
+pub fn export_file(store: &Store, id: &str, with_weights: bool, output: &Path) -> AppResult<()> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(AppError::invalid("output", format!("there is no folder {}.", folder.display())));
+    }
+    let (study, runs) = match store.run(id) {
+        Ok(run) => (None, vec![run]),
+        Err(AppError::NotFound { .. }) => {
+            let study = store.study(id).map_err(|_| AppError::not_found(format!("There is no run and no study {id:?}.")))?;
+            let mut runs: Vec<Run> = Vec::new();
+            let mut query = Query { study: Some(id.to_owned()), order: crate::store::Order::Oldest, limit: 1000, ..Query::default() };
+            loop {
+                let page = store.runs(&query)?;
+                runs.extend(page.runs);
+                match page.next {
+                    Some(next) => query.cursor = Some(next),
+                    None => break,
+                }
+            }
+            (Some(study), runs)
+        }
+        Err(other) => return Err(other),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    export(store, study.as_ref(), &runs, with_weights, &mut file)?;
+    file.as_file().sync_all()?;
+    file.persist(output).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Takes in what a file of [`export`] holds, all of it or nothing.
+///
+/// # Errors
+/// [`AppError::Invalid`] for `file`, with what is wrong: it is no such file, of a newer version, damaged, or holds what does not belong there;
+/// for `id` when there is such a run or study already.
+pub fn import(store: &Store, input: impl Read + Seek, origin: Origin) -> AppResult<Imported> {
+    let mut archive = ZipArchive::new(input).map_err(|error| wrong(format!("is no whole file of runs: {error}")))?;
+    let manifest = manifest(&mut archive)?;
+    let staging = tempfile::Builder::new().prefix("import-").tempdir_in(store.run_folder("").parent().unwrap_or(Path::new(".")))?;
+    let mut room = ALL_AT_MOST;
+    let mut adopted = Vec::new();
+    for run in &manifest.runs {
+        let folder = staging.path().join(&run.id);
+        fs::create_dir(&folder)?;
+        let mut events = None;
+        for (name, record) in &run.files {
+            let bytes = member(&mut archive, &format!("runs/{}/{name}", run.id), record, &mut room)?;
+            if name == EVENTS {
+                events = Some(read_events(&bytes)?);
+            } else {
+                safetensors::SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("holds {name} that is none: {error}")))?;
+                write_synced(&folder.join(name), &bytes)?;
+            }
+        }
+        let events = events.ok_or_else(|| wrong(format!("holds nothing that the run {} said", run.id)))?;
+        adopted.push(run.adopted(manifest.study.as_ref().map(|study| study.id.as_str()), origin, events));
+    }
+    let study = manifest.study.as_ref().map(|study| study.adopted(origin));
+    let runs: Vec<String> = manifest.runs.iter().map(|run| run.id.clone()).collect();
+    store.adopt(study.as_ref(), &adopted, || {
+        for run in &runs {
+            let place = store.run_folder(run);
+            // What a deleted run of this id may have left would mix with what comes now.
+            if place.exists() {
+                fs::remove_dir_all(&place)?;
+            }
+            fs::rename(staging.path().join(run), place)?;
+        }
+        Ok(())
+    })?;
+    Ok(Imported { study: manifest.study.map(|study| study.id), runs })
+}
+
+/// As [`import`], from a file.
+///
+/// # Errors
+/// As [`import`]; when the file can't be opened.
+pub fn import_file(store: &Store, path: &Path, origin: Origin) -> AppResult<Imported> {
+    let file = File::open(path).map_err(|error| AppError::invalid("file", format!("{} can't be opened: {error}.", path.display())))?;
+    import(store, std::io::BufReader::new(file), origin)
+}
+
+fn manifest<R: Read + Seek>(archive: &mut ZipArchive<R>) -> AppResult<Manifest> {
+    let mut bytes = Vec::new();
+    let member = archive.by_name(MANIFEST).map_err(|_| wrong(format!("has no {MANIFEST}: it is no file of runs")))?;
+    member.take(MANIFEST_AT_MOST + 1).read_to_end(&mut bytes).map_err(|error| wrong(format!("is damaged: {error}")))?;
+    if bytes.len() as u64 > MANIFEST_AT_MOST {
+        return Err(wrong(format!("has a {MANIFEST} of more than {MANIFEST_AT_MOST} bytes")));
+    }
+    // The version first: of a newer one, all else may have another shape.
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(format!("has a {MANIFEST} that can't be read: {error}")))?;
+    if value["format"] != FORMAT {
+        return Err(wrong(format!("is a zip archive, but no file of runs ({FORMAT})")));
+    }
+    if value["version"].as_u64() != Some(u64::from(VERSION)) {
+        return Err(wrong(format!("is of version {} of its format, and this program reads version {VERSION}; use a newer torchboard", value["version"])));
+    }
+    let manifest: Manifest = serde_json::from_value(value).map_err(|error| wrong(format!("has a {MANIFEST} that can't be read: {error}")))?;
+    check_id_of(manifest.study.as_ref().map(|study| study.id.as_str()))?;
+    let mut members = vec![MANIFEST.to_owned()];
+    for run in &manifest.runs {
+        check_id_of(Some(&run.id))?;
+        if let Some(name) = run.files.keys().find(|name| *name != EVENTS && !FILES.contains(&name.as_str())) {
+            return Err(wrong(format!("names {name:?} of the run {}, which is no file of a run", run.id)));
+        }
+        members.extend(run.files.keys().map(|name| format!("runs/{}/{name}", run.id)));
+    }
+    if let Some(stranger) = archive.file_names_raw().find(|name| members.iter().all(|member| member.as_bytes() != *name)) {
+        return Err(wrong(format!("holds {:?}, which its manifest does not name", String::from_utf8_lossy(stranger))));
+    }
+    Ok(manifest)
+}
+
+fn check_id_of(id: Option<&str>) -> AppResult<()> {
+    match id {
+        Some(id) if check_id(id).is_err() => Err(wrong(format!("has {id:?} for an id; expected lower-case letters, digits or hyphens"))),
+        _ => Ok(()),
+    }
+}
+
+/// A member as the manifest says it is: as long, and of the same content. `room` is what may still be unpacked.
+fn member<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str, record: &FileRecord, room: &mut u64) -> AppResult<Vec<u8>> {
+    if record.bytes > FILE_AT_MOST.min(*room) {
+        return Err(wrong(format!("says that {name} has {} bytes; that is more than is read", record.bytes)));
+    }
+    *room -= record.bytes;
+    let mut bytes = Vec::with_capacity(record.bytes.min(1 << 24) as usize); // a number alone must not take memory
+    let member = archive.by_name(name).map_err(|error| wrong(format!("lacks {name}: {error}")))?;
+    member.take(record.bytes + 1).read_to_end(&mut bytes).map_err(|error| wrong(format!("holds a damaged {name}: {error}")))?;
+    if (FileRecord { bytes: bytes.len() as u64, sha256: sha256(&bytes) }) != *record {
+        return Err(wrong(format!("holds another {name} than its manifest says")));
+    }
+    Ok(bytes)
+}
+
+fn read_events(bytes: &[u8]) -> AppResult<Vec<Numbered>> {
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).map_err(|error| wrong(format!("holds an event that is none: {error}")))).collect()
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn wrong(what: String) -> AppError {
+    AppError::invalid("file", format!("{what}."))
+}
+
+/// In hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl RunRecord {
+    fn new(run: &Run, files: BTreeMap<String, FileRecord>) -> Self {
+        let run = run.clone();
+        Self {
+            id: run.id,
+            system: run.system,
+            name: run.name,
+            state: run.state,
+            config: run.config,
+            seed: run.seed,
+            threads: run.threads,
+            device: run.device,
+            dataset: run.dataset,
+            versions: run.versions,
+            hardware: run.hardware,
+            parameters: run.parameters,
+            created_at: run.created_at,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            notes: run.notes,
+            tags: run.tags,
+            trial: run.trial.map(|(_, number)| number),
+            repeats: run.repeats,
+            files,
+        }
+    }
+
+    fn adopted(&self, study: Option<&str>, origin: Origin, events: Vec<Numbered>) -> AdoptedRun {
+        let new = NewRun {
+            id: Some(self.id.clone()),
+            system: self.system.clone(),
+            name: self.name.clone(),
+            config: self.config.clone(),
+            seed: self.seed,
+            threads: self.threads,
+            device: self.device.clone(),
+            dataset: self.dataset.clone(),
+            versions: self.versions.clone(),
+            hardware: self.hardware.clone(),
+            parameters: self.parameters,
+            tags: self.tags.clone(),
+            trial: study.map(str::to_owned).zip(self.trial),
+            repeats: self.repeats.clone(),
+            state: self.state,
+            origin,
+            notes: self.notes.clone(),
+        };
+        AdoptedRun { new, created_at: self.created_at, started_at: self.started_at, ended_at: self.ended_at, events }
+    }
+}
+
+impl StudyRecord {
+    fn new(study: &Study) -> Self {
+        let study = study.clone();
+        let trial = |trial: Trial| TrialRecord {
+            number: trial.number,
+            parameters: trial.parameters,
+            run: trial.run,
+            state: trial.state,
+            value: trial.value,
+            started_at: trial.started_at,
+            ended_at: trial.ended_at,
+        };
+        Self {
+            id: study.id,
+            name: study.name,
+            system: study.system,
+            state: study.state,
+            reason: study.reason,
+            spec: study.spec,
+            created_at: study.created_at,
+            started_at: study.started_at,
+            ended_at: study.ended_at,
+            trials: study.trials.into_iter().map(trial).collect(),
+        }
+    }
+
+    fn adopted(&self, origin: Origin) -> AdoptedStudy {
+        let trial = |trial: &TrialRecord| Trial {
+            number: trial.number,
+            parameters: trial.parameters.clone(),
+            run: trial.run.clone(),
+            state: trial.state,
+            value: trial.value,
+            started_at: trial.started_at,
+            ended_at: trial.ended_at,
+        };
+        AdoptedStudy {
+            new: NewStudy {
+                id: Some(self.id.clone()),
+                name: self.name.clone(),
+                system: self.system.clone(),
+                spec: self.spec.clone(),
+                origin,
+                state: self.state,
+            },
+            reason: self.reason.clone(),
+            created_at: self.created_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            trials: self.trials.iter().map(trial).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "portable_tests.rs"]
+mod tests;
