@@ -10,6 +10,7 @@
 //! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
 //! | [`jobs`] | workers, their supervision, the queue | data, models, store, train |
 //! | [`store`] | runs, events, studies in SQLite; the only one that names rusqlite | train |
+//! | [`metrics`] | how good a classifier's answers are: plain slices in, numbers out | |
 //! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
 //! | [`figure`] | typed numbers with five faces; the only one that names plotters | |
 //! | [`data`] | data sets: what can be fetched, fetching, finding and reading it | |
@@ -22,6 +23,7 @@ pub mod data;
 pub mod error;
 pub mod figure;
 pub mod jobs;
+pub mod metrics;
 pub mod models;
 pub mod project;
 pub mod store;
