@@ -56,7 +56,7 @@ impl Resampling {
         if ids.is_empty() {
             return Err(MetricsError::Empty);
         }
-        let place = |group: &u32| ids.binary_search(group).expect("every group was listed") as u32;
+        let place = |group: &u32| ids.partition_point(|id| id < group) as u32;
         let numbered = Groups::Of { groups: groups.iter().map(place).collect(), count: ids.len() as u32 };
         Ok(Self { groups: numbered, ..Self::of_examples(groups.len()) })
     }
@@ -66,7 +66,7 @@ impl Resampling {
     ///
     /// The result depends on the seed alone, not on the number of threads.
     ///
-    /// Source: Efron 1979; percentiles between two resamples are interpolated, as NumPy's are.
+    /// Source: Efron 1979; percentiles between two resamples are interpolated, as `numpy.percentile` does it.
     pub fn intervals<const N: usize>(&self, statistics: impl Fn(&[u32]) -> [f64; N] + Sync) -> [Option<Interval>; N] {
         let figures: Vec<[f64; N]> = (0..self.repeats as u64)
             .into_par_iter()

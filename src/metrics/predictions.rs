@@ -72,7 +72,7 @@ impl Predictions {
         &self.probabilities[index * self.classes..][..self.classes]
     }
 
-    /// The most probable class of each example, `[n]`; of equally probable ones the first, as NumPy's `argmax`.
+    /// The most probable class of each example, `[n]`; of equally probable ones the first, as `numpy.argmax` has it.
     #[must_use]
     pub fn predicted(&self) -> &[u8] {
         &self.predicted
