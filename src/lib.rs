@@ -11,6 +11,7 @@
 //! | [`jobs`] | workers, their supervision, the queue | data, models, store, train |
 //! | [`store`] | runs, events, studies in SQLite; the only one that names rusqlite | train |
 //! | [`metrics`] | how good a classifier's answers are: plain slices in, numbers out | |
+//! | [`report`] | the course report's own figures on Fashion-MNIST, typed | |
 //! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
 //! | [`figure`] | typed numbers with five faces; the only one that names plotters | |
 //! | [`data`] | data sets: what can be fetched, fetching, finding and reading it | |
@@ -26,6 +27,7 @@ pub mod jobs;
 pub mod metrics;
 pub mod models;
 pub mod project;
+pub mod report;
 pub mod store;
 pub mod train;
 pub mod web;

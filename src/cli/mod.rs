@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{config::CommonArguments, models::DeviceChoice};
 
+mod evaluate;
 mod fetch;
 mod serve;
 mod train;
@@ -26,6 +27,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Train a system in the terminal
     Train(train::TrainArguments),
+    /// Say how good a run's network is, in scikit-learn's layout
+    Evaluate(evaluate::EvaluateArguments),
     /// Ask word vectors, import them, evaluate them
     Words(words::WordsArguments),
     /// Bring a data set from its publisher
@@ -53,6 +56,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
         Command::Train(command) => command.run(&settings),
+        Command::Evaluate(command) => command.run(&settings),
         Command::Words(command) => command.run(&settings),
         Command::Fetch(command) => command.run(&settings),
         Command::Work => unreachable!("answered above"),
