@@ -290,6 +290,10 @@ impl FashionPage {
         .unwrap_or_default()
     }
 
+    fn story(&self, picture: &Picture) -> Vec<String> {
+        picture.story(self.voice)
+    }
+
     /// This page with another way of counting.
     fn counting_link(&self, matrix: &str) -> String {
         let run = self.run.as_ref().map(|run| format!("run={}&", run.id)).unwrap_or_default();
@@ -328,6 +332,10 @@ impl Test {
             more,
             judgement,
         })
+    }
+
+    fn plates(&self) -> [&Plate; 3] {
+        [&self.confusion, &self.precision_recall, &self.reliability]
     }
 
     fn is_by_row(&self) -> bool {
