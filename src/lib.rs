@@ -10,6 +10,8 @@
 //! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
 //! | [`jobs`] | workers, their supervision, the queue | data, models, store, train |
 //! | [`store`] | runs, events, studies in SQLite; the only one that names rusqlite | train |
+//! | [`metrics`] | how good a classifier's answers are: plain slices in, numbers out | |
+//! | [`report`] | the course report's own figures on Fashion-MNIST, typed | |
 //! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
 //! | [`figure`] | typed numbers with five faces; the only one that names plotters | |
 //! | [`data`] | data sets: what can be fetched, fetching, finding and reading it | |
@@ -22,8 +24,10 @@ pub mod data;
 pub mod error;
 pub mod figure;
 pub mod jobs;
+pub mod metrics;
 pub mod models;
 pub mod project;
+pub mod report;
 pub mod store;
 pub mod train;
 pub mod web;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{config::CommonArguments, models::DeviceChoice};
 
+mod evaluate;
 mod fetch;
 mod portable;
 mod serve;
@@ -27,6 +28,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Train a system in the terminal
     Train(train::TrainArguments),
+    /// Say how good a run's network is, in scikit-learn's layout
+    Evaluate(evaluate::EvaluateArguments),
     /// Ask word vectors, import them, evaluate them
     Words(words::WordsArguments),
     /// Bring a data set from its publisher
@@ -58,6 +61,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
         Command::Train(command) => command.run(&settings),
+        Command::Evaluate(command) => command.run(&settings),
         Command::Words(command) => command.run(&settings),
         Command::Fetch(command) => command.run(&settings),
         Command::Export(command) => command.run(&settings),

@@ -9,6 +9,7 @@ pub mod idx;
 pub mod manifest;
 pub mod npz;
 pub mod samples;
+pub mod upload;
 mod verdicts;
 mod whole;
 

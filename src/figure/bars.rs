@@ -102,7 +102,7 @@ fn column(scene: &mut Scene, figure: &Figure, rows: &[Row], measures: &Measures,
     let (left, column_width) = place;
     let start = left + measures.gutter + measures.beside.0;
     let end = (left + column_width - measures.beside.1 - 2.0).max(start + 40.0);
-    let x = Scale { low: measures.span.0, high: measures.span.1, start, end };
+    let x = Scale::over(measures.span, false, (start, end));
     let ticks = x.ticks(if end - start > 320.0 { 8 } else { 4 });
     let decimals = tick_decimals(&ticks);
     for tick in ticks {
@@ -118,7 +118,16 @@ fn column(scene: &mut Scene, figure: &Figure, rows: &[Row], measures: &Measures,
                 let text = text::fit(heading, measures.size * 1.06, column_width);
                 let at = (left, middle + measures.size * 0.45);
                 let size = measures.size;
-                scene.marks.push(Mark::Text(Text { at, anchor: Anchor::Start, size, bold: true, halo: true, role: Role::Ink, text }));
+                scene.marks.push(Mark::Text(Text {
+                    at,
+                    anchor: Anchor::Start,
+                    size,
+                    bold: true,
+                    halo: true,
+                    turned: false,
+                    role: Role::Ink,
+                    text,
+                }));
             }
             Row::Bar(bar) => draw(scene, figure, bar, measures, &x, (left, middle)),
         }

@@ -63,8 +63,8 @@ mod tests {
             id: "sample".into(),
             title: "Words & <their> places".into(),
             reading: "Read it from left to right.".into(),
-            horizontal: Axis { label: "one".into(), unit: Some("m".into()), decimals: 2 },
-            vertical: Axis { label: "two".into(), unit: None, decimals: 1 },
+            horizontal: Axis { label: "one".into(), unit: Some("m".into()), decimals: 2, ..Axis::default() },
+            vertical: Axis { label: "two".into(), unit: None, decimals: 1, ..Axis::default() },
             content,
             headings: Headings::default(),
         }
@@ -87,12 +87,26 @@ mod tests {
     }
 
     fn lines() -> Figure {
-        figure(Content::Lines { lines: vec![Line { name: "loss".into(), points: vec![(1.0, 0.5), (2.0, 0.25)] }] })
+        figure(Content::Lines {
+            lines: vec![Line { name: "loss".into(), points: vec![(1.0, 0.5), (2.0, 0.25)], ..Line::default() }],
+            references: vec![],
+        })
+    }
+
+    fn matrix() -> Figure {
+        figure(Content::Matrix {
+            rows: vec!["کیف".into(), "bag".into()],
+            columns: vec!["a, b".into(), "c".into()],
+            values: vec![vec![Some(1.5), None], vec![Some(-2.0), Some(0.25)]],
+            value: Axis { label: "share".into(), decimals: 2, ..Axis::default() },
+            range: None,
+            marked: vec![(1, 1)],
+        })
     }
 
     #[test]
     fn every_svg_is_well_formed_and_names_itself() {
-        for figure in [map(), bars(), lines()] {
+        for figure in [map(), bars(), lines(), matrix()] {
             figure.check().unwrap();
             for width in [Width::Wide, Width::Narrow] {
                 let page = figure.to_page_svg(width);
@@ -112,7 +126,7 @@ mod tests {
 
     #[test]
     fn every_class_of_the_page_stands_in_the_style_sheet() {
-        for figure in [map(), bars(), lines()] {
+        for figure in [map(), bars(), lines(), matrix()] {
             let page = figure.to_page_svg(Width::Wide);
             for class in page.split("class=\"").skip(1).flat_map(|rest| rest.split('"').next().unwrap().split(' ')) {
                 assert!(super::super::STYLESHEET.contains(&format!(".{class} ")), "{class}");
@@ -174,6 +188,12 @@ mod tests {
         assert_eq!(texts(1), ["down", "\u{2212}0.12", ""]);
         assert!(table.rows[0][1].number && !table.rows[0][0].number);
         assert_eq!(map().to_table().rows.len(), 3);
+        assert_eq!(matrix().to_csv(), "row,column,value\r\nکیف,\"a, b\",1.5\r\nکیف,c,\r\nbag,\"a, b\",-2\r\nbag,c,0.25\r\n");
+        let table = matrix().to_table();
+        assert_eq!(table.header, ["two", "one a, b", "one c"]);
+        assert_eq!(table.rows[0].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>(), ["کیف", "1.50", ""]);
+        let json: serde_json::Value = serde_json::from_str(&matrix().to_json().unwrap()).unwrap();
+        assert_eq!((&json["content"]["kind"], &json["content"]["values"][0][1]), (&"matrix".into(), &serde_json::Value::Null));
     }
 
     #[test]
@@ -182,7 +202,8 @@ mod tests {
             groups: vec![Group { name: String::new(), points: vec![Point { label: "alone".into(), x: 5.0, y: 5.0 }] }],
             arrows: vec![],
         });
-        let flat = figure(Content::Lines { lines: vec![Line { name: String::new(), points: vec![(0.0, 1e9), (1.0, 1e9)] }] });
+        let flat =
+            figure(Content::Lines { lines: vec![Line { points: vec![(0.0, 1e9), (1.0, 1e9)], ..Line::default() }], references: vec![] });
         let zero = figure(Content::Bars { bars: vec![Bar { label: "nothing".into(), ..Bar::default() }], range: None });
         for figure in [one, flat, zero] {
             figure.check().unwrap();
@@ -192,7 +213,12 @@ mod tests {
 
     #[test]
     fn figures_that_cannot_be_drawn_say_why() {
-        assert_eq!(figure(Content::Lines { lines: vec![] }).check(), Err(FigureError::Empty));
+        assert_eq!(figure(Content::Lines { lines: vec![], references: vec![] }).check(), Err(FigureError::Empty));
+        let mut uneven = matrix();
+        if let Content::Matrix { values, .. } = &mut uneven.content {
+            values[1].pop();
+        }
+        assert_eq!(uneven.check(), Err(FigureError::Uneven { place: "bag".into(), expected: 2, found: 1 }));
         let bar = Bar { label: "b".into(), value: f64::NAN, ..Bar::default() };
         assert_eq!(figure(Content::Bars { bars: vec![bar], range: None }).check(), Err(FigureError::NotFinite("b".into())));
         let mut stray = map();

@@ -5,7 +5,7 @@ use plotters::coord::types::RangedCoordf64;
 
 use super::scene::{Anchor, Mark, Place, Role, Scene, Text};
 use super::theme::Direction;
-use super::{Content, Figure, bars, lines, points, text};
+use super::{Content, Figure, bars, lines, matrix, points, text};
 
 /// How wide a drawing is. Letters keep their size, so each width is laid out for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,16 +42,64 @@ pub(super) struct Scale {
     pub high: f64,
     pub start: f64,
     pub end: f64,
+    /// Equal ratios are equal lengths.
+    pub logarithmic: bool,
 }
 
 impl Scale {
-    pub fn at(&self, value: f64) -> f64 {
-        self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+    /// Values from `low` to `high` on pixels from `start` to `end`.
+    pub fn over((low, high): (f64, f64), logarithmic: bool, (start, end): (f64, f64)) -> Self {
+        Self { low, high, start, end, logarithmic }
     }
 
-    /// Round values within the range, at most `most`.
+    /// With so large a share of its length added at each end.
+    pub fn padded(mut self, share: f64) -> Self {
+        if self.logarithmic {
+            let pad = (self.high / self.low).powf(share);
+            (self.low, self.high) = (self.low / pad, self.high * pad);
+        } else {
+            let pad = share * (self.high - self.low);
+            (self.low, self.high) = (self.low - pad, self.high + pad);
+        }
+        self
+    }
+
+    pub fn at(&self, value: f64) -> f64 {
+        let share = if self.logarithmic {
+            (value / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
+        };
+        self.start + share * (self.end - self.start)
+    }
+
+    /// Round values within the range, at most `most`; of a logarithmic scale the powers of ten and as many of their multiples as have room.
     pub fn ticks(&self, most: usize) -> Vec<f64> {
-        RangedCoordf64::from(self.low..self.high).key_points(most)
+        if !self.logarithmic {
+            return RangedCoordf64::from(self.low..self.high).key_points(most);
+        }
+        let powers = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
+        // Written and read again: 10^-3 by multiplication is not the number that .001 is.
+        let tick = |digit: u8, power: i32| format!("{digit}e{power}").parse::<f64>().unwrap_or(f64::NAN);
+        let within = |tick: &f64| *tick >= self.low * (1.0 - 1e-9) && *tick <= self.high * (1.0 + 1e-9);
+        let ticks = |digits: &[u8]| -> Vec<f64> {
+            powers.clone().flat_map(|power| digits.iter().map(move |&digit| tick(digit, power))).filter(within).collect()
+        };
+        [ticks(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), ticks(&[1, 2, 5]), ticks(&[1, 5])]
+            .into_iter()
+            .find(|ticks| ticks.len() <= most)
+            .unwrap_or_else(|| {
+                let tens = ticks(&[1]);
+                let every = tens.len().div_ceil(most).max(1);
+                tens.into_iter().step_by(every).collect()
+            })
+    }
+
+    /// `ticks` as they are written.
+    pub fn written(&self, ticks: &[f64]) -> Vec<String> {
+        let decimals = tick_decimals(ticks);
+        let write = |&tick: &f64| if self.logarithmic { text::shortest(tick) } else { text::number(tick, decimals) };
+        ticks.iter().map(write).collect()
     }
 }
 
@@ -82,21 +130,19 @@ pub(super) fn axes(scene: &mut Scene, figure: &Figure, width: Width, x: &Scale, 
     let across = if width == Width::Wide { 8 } else { 5 };
     let (left, right, bottom, top) = (x.start, x.end, y.start, y.end);
     let ticks = y.ticks(if grid { 6 } else { across.min(((bottom - top) / 60.0) as usize + 2) });
-    let decimals = tick_decimals(&ticks);
-    for tick in ticks {
+    for (&tick, written) in ticks.iter().zip(y.written(&ticks)) {
         let at = y.at(tick);
         if grid {
             scene.rule((left, at), (right, at), Role::Grid);
         }
         scene.rule((left - 4.0, at), (left, at), Role::Axis);
-        scene.text((left - 8.0, at + size * 0.35), Anchor::End, size, Role::Faint, text::number(tick, decimals));
+        scene.text((left - 8.0, at + size * 0.35), Anchor::End, size, Role::Faint, written);
     }
     let ticks = x.ticks(across);
-    let decimals = tick_decimals(&ticks);
-    for tick in ticks {
+    for (&tick, written) in ticks.iter().zip(x.written(&ticks)) {
         let at = x.at(tick);
         scene.rule((at, bottom), (at, bottom + 4.0), Role::Axis);
-        scene.text((at, bottom + 6.0 + size), Anchor::Middle, size, Role::Faint, text::number(tick, decimals));
+        scene.text((at, bottom + 6.0 + size), Anchor::Middle, size, Role::Faint, written);
     }
     scene.rule((left, top), (left, bottom), Role::Axis);
     scene.rule((left, bottom), (right, bottom), Role::Axis);
@@ -107,8 +153,7 @@ pub(super) fn axes(scene: &mut Scene, figure: &Figure, width: Width, x: &Scale, 
 /// Room on the left for the numbers at the ticks of a vertical axis.
 pub(super) fn gutter(scale: &Scale, width: Width) -> f64 {
     let ticks = scale.ticks(8);
-    let decimals = tick_decimals(&ticks);
-    ticks.iter().map(|&tick| text::width(&text::number(tick, decimals), width.tick_size())).fold(0.0, f64::max).ceil() + 10.0
+    scale.written(&ticks).iter().map(|tick| text::width(tick, width.tick_size())).fold(0.0, f64::max).ceil() + 10.0
 }
 
 /// Room below for the numbers and the label of a horizontal axis.
@@ -176,7 +221,10 @@ pub(super) fn chart(figure: &Figure, width: Width) -> Scene {
     match &figure.content {
         Content::Points { groups, arrows } => points::scene(figure, groups, arrows, width),
         Content::Bars { bars, range } => bars::scene(figure, bars, *range, width),
-        Content::Lines { lines } => lines::scene(figure, lines, width),
+        Content::Lines { lines, references } => lines::scene(figure, lines, references, width),
+        Content::Matrix { rows, columns, values, value, range, marked } => {
+            matrix::scene(figure, &matrix::Matrix { rows, columns, values, value, range: *range, marked }, width)
+        }
     }
 }
 
@@ -194,7 +242,7 @@ pub(super) fn sheet(figure: &Figure, width: Width, direction: Direction) -> Scen
         // The heavier cut is a little wider than the one that is measured.
         for line in text::lines(content, if bold { size * 1.06 } else { size }, width.pixels()) {
             y += size;
-            sheet.marks.push(Mark::Text(Text { at: (at, y), anchor, size, bold, halo: false, role, text: line }));
+            sheet.marks.push(Mark::Text(Text { at: (at, y), anchor, size, bold, halo: false, turned: false, role, text: line }));
             y += size * 0.45;
         }
         y += 4.0;

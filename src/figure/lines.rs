@@ -1,40 +1,168 @@
-//! Lines through points, left to right.
+//! Lines through points, left to right, with bands around them and references to hold them against.
 
 use super::layout::{Sample, Scale, Width, axes, footing, gutter, legend, range};
-use super::scene::{Mark, Role, Scene};
-use super::{Figure, Line};
+use super::scene::{Mark, Place, Role, Scene};
+use super::{Figure, Line, Reference};
 
 /// Beyond so many points on a line, each needs no mark of its own.
 const MOST_DOTS: usize = 40;
 
-pub(super) fn scene(figure: &Figure, lines: &[Line], width: Width) -> Scene {
+pub(super) fn scene(figure: &Figure, lines: &[Line], references: &[Reference], width: Width) -> Scene {
     let mut scene = Scene { width: width.pixels(), ..Scene::default() };
     let named = lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty());
     let entries: Vec<(Sample, &str)> = named.map(|(series, line)| (Sample::Line(series), line.name.as_str())).collect();
     let top = legend(&mut scene, width, &entries) + 6.0 + 2.0 * width.tick_size();
 
-    let points = || lines.iter().flat_map(|line| &line.points);
-    let (left, right) = range(points().map(|point| point.0));
-    let (low, high) = range(points().map(|point| point.1));
-    let pad = 0.04 * (high - low);
-    let height = width.pixels() * if width == Width::Wide { 0.45 } else { 0.7 };
-    let y = Scale { low: low - pad, high: high + pad, start: top + height, end: top };
-    let x = Scale { low: left, high: right, start: gutter(&y, width), end: width.pixels() - 8.0 };
+    let (x, y) = scales(figure, lines, references, width, top);
     scene.height = y.start + footing(width);
     axes(&mut scene, figure, width, &x, &y, true);
 
     for (series, line) in lines.iter().enumerate() {
-        let places: Vec<_> = line.points.iter().map(|&(at, value)| (x.at(at), y.at(value))).collect();
-        let role = Role::Series(series);
-        scene.marks.push(Mark::Stroke { places: places.clone(), width: 2.0, dash: series, role, tooltip: Some(line.name.clone()) });
-        if places.len() > MOST_DOTS {
-            continue;
-        }
-        for (at, &(along, value)) in places.into_iter().zip(&line.points) {
-            let (along, value) = (figure.horizontal.format(along), figure.vertical.format(value));
-            let tooltip = if line.name.is_empty() { format!("{along}: {value}") } else { format!("{}, {along}: {value}", line.name) };
-            scene.marks.push(Mark::Dot { at, radius: 3.0, series, tooltip: Some(tooltip) });
-        }
+        draw_band(&mut scene, line, series, &x, &y);
+    }
+    for (series, line) in lines.iter().enumerate() {
+        draw_line(&mut scene, figure, line, series, &x, &y);
+    }
+    for reference in references {
+        draw_reference(&mut scene, figure, reference, width, &x, &y);
     }
     scene
+}
+
+fn scales(figure: &Figure, lines: &[Line], references: &[Reference], width: Width, top: f64) -> (Scale, Scale) {
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let bands = lines.iter().flat_map(|line| line.band.iter().flat_map(|&(low, high)| [low, high]));
+    let height = width.pixels() * if width == Width::Wide { 0.45 } else { 0.7 };
+    let along = points().map(|point| point.0).chain(references.iter().filter_map(|reference| reference.at));
+    let up = points().map(|point| point.1).chain(bands).chain(references.iter().map(|reference| reference.value));
+    let y = Scale::over(range(up), figure.vertical.logarithmic, (top + height, top)).padded(0.04);
+    let x = Scale::over(range(along), figure.horizontal.logarithmic, (gutter(&y, width), width.pixels() - 8.0));
+    (x, y)
+}
+
+fn draw_line(scene: &mut Scene, figure: &Figure, line: &Line, series: usize, x: &Scale, y: &Scale) {
+    let places: Vec<Place> = line.points.iter().map(|&(at, value)| (x.at(at), y.at(value))).collect();
+    let path = if line.steps { stepped(&places) } else { places.clone() };
+    let role = Role::Series(series);
+    scene.marks.push(Mark::Stroke { places: path, width: 2.0, dash: series, role, tooltip: Some(line.name.clone()) });
+    if places.len() > MOST_DOTS {
+        return;
+    }
+    for (at, &(along, value)) in places.into_iter().zip(&line.points) {
+        let (along, value) = (figure.horizontal.format(along), figure.vertical.format(value));
+        let tooltip = if line.name.is_empty() { format!("{along}: {value}") } else { format!("{}, {along}: {value}", line.name) };
+        scene.marks.push(Mark::Dot { at, radius: 3.0, series, tooltip: Some(tooltip) });
+    }
+}
+
+/// Each value holds until the next point.
+fn stepped(places: &[Place]) -> Vec<Place> {
+    let mut path: Vec<Place> = Vec::with_capacity(2 * places.len());
+    for &place in places {
+        if let Some(&(_, before)) = path.last() {
+            path.push((place.0, before));
+        }
+        path.push(place);
+    }
+    path
+}
+
+fn draw_band(scene: &mut Scene, line: &Line, series: usize, x: &Scale, y: &Scale) {
+    let ends = || line.points.iter().zip(&line.band);
+    let lower: Vec<Place> = ends().map(|(point, band)| (x.at(point.0), y.at(band.0))).collect();
+    let upper: Vec<Place> = ends().map(|(point, band)| (x.at(point.0), y.at(band.1))).collect();
+    if upper.len() < 2 {
+        return;
+    }
+    let (mut places, mut back) = if line.steps { (stepped(&lower), stepped(&upper)) } else { (lower, upper) };
+    back.reverse();
+    places.extend(back);
+    scene.marks.push(Mark::Area { places, role: Role::Band(series) });
+}
+
+/// A stroke across at the value, or a cross at its place; its name beside it.
+fn draw_reference(scene: &mut Scene, figure: &Figure, reference: &Reference, width: Width, x: &Scale, y: &Scale) {
+    const ARM: f64 = 5.0;
+    let (size, up) = (width.tick_size(), y.at(reference.value));
+    let name = format!("{} {}", reference.name, figure.vertical.format(reference.value));
+    let mut stroke = |from: Place, to: Place, dash| {
+        scene.marks.push(Mark::Stroke { places: vec![from, to], width: 1.5, dash, role: Role::Ink, tooltip: Some(name.clone()) });
+    };
+    // Above the mark, or below it where the drawing ends.
+    let baseline = if up - size - 8.0 < y.end { up + size + 6.0 } else { up - 6.0 };
+    let wide = super::text::width(&name, size);
+    let left = if let Some(at) = reference.at {
+        let along = x.at(at);
+        stroke((along - ARM, up - ARM), (along + ARM, up + ARM), 0);
+        stroke((along - ARM, up + ARM), (along + ARM, up - ARM), 0);
+        (along - wide / 2.0).clamp(x.start + 4.0, (x.end - wide).max(x.start + 4.0))
+    } else {
+        stroke((x.start, up), (x.end, up), 1);
+        x.end - wide
+    };
+    scene.clear_text((left, baseline), size, Role::Ink, name);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Axis, Content, Headings};
+    use super::*;
+
+    fn figure(lines: Vec<Line>, references: Vec<Reference>, logarithmic: bool) -> Figure {
+        Figure {
+            id: "curves".into(),
+            title: "Loss".into(),
+            reading: "It falls.".into(),
+            horizontal: Axis { label: "epoch".into(), ..Axis::default() },
+            vertical: Axis { label: "loss".into(), decimals: 3, logarithmic, ..Axis::default() },
+            content: Content::Lines { lines, references },
+            headings: Headings::default(),
+        }
+    }
+
+    fn falling() -> Line {
+        Line { name: "ours".into(), points: vec![(1.0, 1.0), (2.0, 0.1), (3.0, 0.01)], ..Line::default() }
+    }
+
+    #[test]
+    fn on_a_logarithmic_axis_equal_ratios_are_equal_steps() {
+        let scale = Scale::over((0.01, 1.0), true, (100.0, 0.0));
+        assert!((scale.at(0.1) - 50.0).abs() < 1e-9);
+        assert_eq!(scale.ticks(6), [0.01, 0.05, 0.1, 0.5, 1.0]);
+        assert_eq!(scale.ticks(4), [0.01, 0.1, 1.0]);
+        assert_eq!(Scale::over((2.0, 60.0), true, (0.0, 1.0)).ticks(8), [2.0, 5.0, 10.0, 20.0, 50.0]);
+        let page = figure(vec![falling()], vec![], true).to_page_svg(Width::Wide);
+        assert!(page.contains(">0.01</text>") && page.contains(">0.1</text>") && page.contains(">1</text>"), "{page}");
+    }
+
+    #[test]
+    fn a_logarithmic_axis_refuses_what_it_cannot_show() {
+        let zero = Line { points: vec![(0.0, 0.0), (1.0, 1.0)], ..Line::default() };
+        assert_eq!(figure(vec![zero.clone()], vec![], true).check(), Err(super::super::FigureError::NotPositive(String::new())));
+        figure(vec![zero], vec![], false).check().unwrap();
+    }
+
+    #[test]
+    fn a_reference_stands_across_the_drawing_or_at_its_place_and_within_the_range() {
+        let across = Reference { name: "report".into(), value: 2.0, at: None };
+        let placed = Reference { name: "report".into(), value: 0.5, at: Some(50.0) };
+        let page = figure(vec![falling()], vec![across.clone(), placed.clone()], false).to_page_svg(Width::Wide);
+        assert!(page.contains(">report 2.000</text>") && page.contains(">report 0.500</text>"), "{page}");
+        assert_eq!(page.matches("<title>report 0.500</title>").count(), 2, "a cross has two strokes");
+        let csv = figure(vec![falling()], vec![across, placed], false).to_csv();
+        assert!(csv.ends_with("report,,2\r\nreport,50,0.5\r\n"), "{csv}");
+    }
+
+    #[test]
+    fn steps_hold_until_the_next_point_and_bands_lie_beneath_the_lines() {
+        assert_eq!(stepped(&[(0.0, 5.0), (2.0, 7.0)]), [(0.0, 5.0), (2.0, 5.0), (2.0, 7.0)]);
+        let banded = Line { band: vec![(0.9, 1.1), (0.05, 0.2), (0.005, 0.02)], steps: true, ..falling() };
+        let figure = figure(vec![banded], vec![], false);
+        figure.check().unwrap();
+        let page = figure.to_page_svg(Width::Wide);
+        assert!(page.find("figure-band").unwrap() < page.find("<title>ours</title>").unwrap());
+        assert!(figure.to_csv().contains("series,x,y,low,high\r\nours,1,1,0.9,1.1\r\n"));
+        let header = figure.to_table().header;
+        assert_eq!(header.len(), 5, "{header:?}");
+    }
 }

@@ -10,6 +10,7 @@ mod faces;
 mod labels;
 mod layout;
 mod lines;
+mod matrix;
 mod points;
 mod scene;
 mod svg;
@@ -55,6 +56,9 @@ pub struct Axis {
     pub unit: Option<String>,
     /// Decimals in labels and in the table. CSV and JSON have all digits.
     pub decimals: usize,
+    /// Whether equal ratios are equal lengths; lines know it, and all values must be above 0.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub logarithmic: bool,
 }
 
 /// Names for what has no axis, in the reader's language.
@@ -68,11 +72,16 @@ pub struct Headings {
     pub reference: String,
     /// The remark beside a bar.
     pub note: String,
+    /// The lower end of a band.
+    pub low: String,
+    /// The upper end of a band.
+    pub high: String,
 }
 
 impl Default for Headings {
     fn default() -> Self {
-        Self { item: "item".into(), group: "group".into(), reference: "reference".into(), note: "note".into() }
+        let [item, group, reference, note, low, high] = ["item", "group", "reference", "note", "low", "high"].map(Into::into);
+        Self { item, group, reference, note, low, high }
     }
 }
 
@@ -99,6 +108,25 @@ pub enum Content {
     Lines {
         /// In the order of the legend; colour and dashes follow it.
         lines: Vec<Line>,
+        /// What the lines are held against.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        references: Vec<Reference>,
+    },
+    /// Values in rows and columns, each a cell whose colour tells its size; written in the cells where there is room.
+    Matrix {
+        /// Names of the rows, from top to bottom; the vertical axis names what they stand for.
+        rows: Vec<String>,
+        /// Names of the columns, from left to right; the horizontal axis names what they stand for.
+        columns: Vec<String>,
+        /// Row after row. A cell without a value stays empty.
+        values: Vec<Vec<Option<f64>>>,
+        /// What the values measure.
+        value: Axis,
+        /// The values at the ends of the scale of colours; without, the least and the greatest there are.
+        range: Option<(f64, f64)>,
+        /// Cells (row, column) with a frame around them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        marked: Vec<(usize, usize)>,
     },
 }
 
@@ -149,12 +177,29 @@ pub struct Bar {
 }
 
 /// One line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Line {
     /// In the legend.
     pub name: String,
-    /// (x, y), x ascending.
+    /// (x, y), x ascending (or descending throughout).
     pub points: Vec<(f64, f64)>,
+    /// Whether each value holds until the next point, instead of a straight line between them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub steps: bool,
+    /// The range around each point, (low, high), one for each; or none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub band: Vec<(f64, f64)>,
+}
+
+/// A value to hold lines against.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reference {
+    /// Stands beside it, before its value: "report".
+    pub name: String,
+    /// Along the vertical axis.
+    pub value: f64,
+    /// Along the horizontal axis; without, the value stands for all of it, as a stroke across.
+    pub at: Option<f64>,
 }
 
 /// Why numbers can't be shown.
@@ -166,6 +211,19 @@ pub enum FigureError {
     /// NaN or infinity.
     #[error("the figure has a number that is not finite, at {0:?}")]
     NotFinite(String),
+    /// 0 or less where only what is above 0 has a place.
+    #[error("the figure has a number that is not above 0 on a logarithmic axis, at {0:?}")]
+    NotPositive(String),
+    /// Rows of unequal length, or not as many values as names.
+    #[error("the figure has {found} values where {expected} belong, at {place:?}")]
+    Uneven {
+        /// The row or line.
+        place: String,
+        /// How many belong there.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// An arrow's end is no point of the figure.
     #[error("an arrow ends at {0:?}, which is no point of the figure")]
     UnknownPoint(String),
@@ -178,7 +236,7 @@ impl Figure {
     /// Checks that the figure can be drawn. Every face calls for a figure that passed.
     ///
     /// # Errors
-    /// [`FigureError::Empty`], [`FigureError::NotFinite`], [`FigureError::UnknownPoint`].
+    /// All of [`FigureError`] but the last.
     pub fn check(&self) -> Result<(), FigureError> {
         let (count, not_finite) = match &self.content {
             Content::Points { groups, arrows } => {
@@ -193,10 +251,8 @@ impl Figure {
                 let finite = |bar: &&Bar| bar.value.is_finite() && bar.reference.is_none_or(f64::is_finite);
                 (bars.len(), bars.iter().find(|bar| !finite(bar)).map(|bar| &bar.label))
             }
-            Content::Lines { lines } => {
-                let finite = |line: &&Line| line.points.iter().all(|point| point.0.is_finite() && point.1.is_finite());
-                (lines.iter().map(|line| line.points.len()).sum(), lines.iter().find(|line| !finite(line)).map(|line| &line.name))
-            }
+            Content::Lines { lines, references } => self.check_lines(lines, references)?,
+            Content::Matrix { rows, columns, values, marked, .. } => check_matrix(rows, columns, values, marked)?,
         };
         match not_finite {
             Some(label) => Err(FigureError::NotFinite(label.clone())),
@@ -204,6 +260,54 @@ impl Figure {
             None => Ok(()),
         }
     }
+
+    /// How many points there are, and the name of what is not finite.
+    fn check_lines<'a>(&self, lines: &'a [Line], references: &'a [Reference]) -> Result<(usize, Option<&'a String>), FigureError> {
+        let (across, up) = (self.horizontal.logarithmic, self.vertical.logarithmic);
+        for line in lines {
+            let (expected, found) = (line.points.len(), line.band.len());
+            if found != 0 && found != expected {
+                return Err(FigureError::Uneven { place: line.name.clone(), expected, found });
+            }
+        }
+        let of_line = |line: &Line| -> Vec<(Option<f64>, f64)> {
+            let points = line.points.iter().map(|&(x, y)| (Some(x), y));
+            points.chain(line.band.iter().flat_map(|&(low, high)| [(None, low), (None, high)])).collect()
+        };
+        let places = (lines.iter().map(|line| (&line.name, of_line(line))))
+            .chain(references.iter().map(|reference| (&reference.name, vec![(reference.at, reference.value)])));
+        for (name, places) in places {
+            if places.iter().any(|&(x, y)| !(x.is_none_or(f64::is_finite) && y.is_finite())) {
+                return Ok((0, Some(name)));
+            }
+            if places.iter().any(|&(x, y)| across && x.is_some_and(|x| x <= 0.0) || up && y <= 0.0) {
+                return Err(FigureError::NotPositive(name.clone()));
+            }
+        }
+        Ok((lines.iter().map(|line| line.points.len()).sum(), None))
+    }
+}
+
+/// How many values there are, and the name of the row that has one that is not finite.
+fn check_matrix<'a>(
+    rows: &'a [String],
+    columns: &[String],
+    values: &[Vec<Option<f64>>],
+    marked: &[(usize, usize)],
+) -> Result<(usize, Option<&'a String>), FigureError> {
+    let uneven = |place: &str, expected, found| Err(FigureError::Uneven { place: place.to_owned(), expected, found });
+    if values.len() != rows.len() {
+        return uneven("rows", rows.len(), values.len());
+    }
+    if let Some((name, values)) = rows.iter().zip(values).find(|(_, values)| values.len() != columns.len()) {
+        return uneven(name, columns.len(), values.len());
+    }
+    if let Some(&(row, column)) = marked.iter().find(|&&(row, column)| row >= rows.len() || column >= columns.len()) {
+        return Err(FigureError::UnknownPoint(format!("row {row}, column {column}")));
+    }
+    let finite = |values: &Vec<Option<f64>>| values.iter().flatten().all(|value| value.is_finite());
+    let at_fault = rows.iter().zip(values).find(|(_, values)| !finite(values)).map(|(name, _)| name);
+    Ok((values.iter().flatten().flatten().count(), at_fault))
 }
 
 impl Axis {

@@ -79,8 +79,8 @@ fn scales(groups: &[Group], width: Width, top: f64) -> (Scale, Scale) {
     let points = || groups.iter().flat_map(|group| &group.points);
     let (left, right) = range(points().map(|point| point.x));
     let (low, high) = range(points().map(|point| point.y));
-    let mut x = Scale { low: left, high: right, start: 0.0, end: width.pixels() - 1.0 };
-    let mut y = Scale { low, high, start: 0.0, end: top };
+    let mut x = Scale::over((left, right), false, (0.0, width.pixels() - 1.0));
+    let mut y = Scale::over((low, high), false, (0.0, top));
     x.start = gutter(&y, width);
     let room = x.end - x.start;
     // Around the points: half a word at the sides, a line above and below.

@@ -18,6 +18,12 @@ pub(super) enum Role {
     Axis,
     /// One series' own colour, by its number from 0.
     Series(usize),
+    /// The same, thin enough to see through.
+    Band(usize),
+    /// A step of the sequential scale, from 0, which is paper, to `theme::LEVELS - 1`.
+    Level(usize),
+    /// What is written on such a step.
+    OnLevel(usize),
 }
 
 /// Which end of a text stands at its place.
@@ -36,6 +42,8 @@ pub(super) struct Text {
     pub anchor: Anchor,
     pub size: f64,
     pub bold: bool,
+    /// Reads from bottom to top.
+    pub turned: bool,
     /// Surrounded by paper, to stand clear of what lies beneath.
     pub halo: bool,
     pub role: Role,
@@ -87,12 +95,12 @@ impl Scene {
     /// A text that stands clear of grid lines beneath it.
     pub fn clear_text(&mut self, at: Place, size: f64, role: Role, text: impl Into<String>) {
         let text = text.into();
-        self.marks.push(Mark::Text(Text { at, anchor: Anchor::Start, size, bold: false, halo: true, role, text }));
+        self.marks.push(Mark::Text(Text { at, anchor: Anchor::Start, size, bold: false, halo: true, turned: false, role, text }));
     }
 
     /// A plain text on one line.
     pub fn text(&mut self, at: Place, anchor: Anchor, size: f64, role: Role, text: impl Into<String>) {
-        self.marks.push(Mark::Text(Text { at, anchor, size, bold: false, halo: false, role, text: text.into() }));
+        self.marks.push(Mark::Text(Text { at, anchor, size, bold: false, halo: false, turned: false, role, text: text.into() }));
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::scene::{Anchor, Mark, Place, Role, Scene, Text, shape};
 use super::text::runs_left;
-use super::theme::{Palette, SERIES};
+use super::theme::{FIRST_HIGH_LEVEL, Palette, SERIES};
 
 /// Dashes by their number.
 const DASHES: [&str; 4] = ["", "6 3", "2 3", "8 3 2 3"];
@@ -92,6 +92,9 @@ impl Paint {
         if let (true, Self::File(palette)) = (text.halo, self) {
             let _ = write!(out, r#" stroke="{}""#, palette.paper);
         }
+        if text.turned {
+            let _ = write!(out, r#" transform="rotate(-90 {:.1} {:.1})""#, text.at.0, text.at.1);
+        }
         self.colour(out, text.role, if text.halo { "label" } else { "fill" });
         // The drawing runs from left to right; a text that does not keeps its own order inside an isolate.
         let (open, shut) = if runs_left(&text.text) { ("\u{2067}", "\u{2069}") } else { ("", "") };
@@ -103,6 +106,11 @@ impl Paint {
         let _ = match self {
             Self::Page => match role {
                 Role::Series(series) => write!(out, r#" class="figure-{attribute} figure-series-{}""#, series % SERIES + 1),
+                Role::Band(series) => write!(out, r#" class="figure-band figure-series-{}""#, series % SERIES + 1),
+                Role::Level(level) if attribute == "stroke" => write!(out, r#" class="figure-stroke figure-level-{level}""#),
+                Role::Level(level) => write!(out, r#" class="figure-cell figure-level-{level}""#),
+                Role::OnLevel(level) if level < FIRST_HIGH_LEVEL => write!(out, r#" class="figure-{attribute} figure-on-low""#),
+                Role::OnLevel(_) => write!(out, r#" class="figure-{attribute} figure-on-high""#),
                 Role::Ink => write!(out, r#" class="figure-{attribute} figure-ink""#),
                 Role::Soft => write!(out, r#" class="figure-{attribute} figure-soft""#),
                 Role::Faint => write!(out, r#" class="figure-{attribute} figure-faint""#),
@@ -111,14 +119,17 @@ impl Paint {
             },
             Self::File(palette) => {
                 let colour = match role {
-                    Role::Series(series) => palette.series[series % SERIES],
-                    Role::Ink => palette.ink,
-                    Role::Soft => palette.ink_soft,
-                    Role::Faint => palette.ink_faint,
-                    Role::Grid => palette.line,
-                    Role::Axis => palette.line_strong,
+                    Role::Series(series) | Role::Band(series) => palette.series[series % SERIES].to_owned(),
+                    Role::Level(level) => palette.level(level),
+                    Role::OnLevel(level) => palette.on_level(level).to_owned(),
+                    Role::Ink => palette.ink.to_owned(),
+                    Role::Soft => palette.ink_soft.to_owned(),
+                    Role::Faint => palette.ink_faint.to_owned(),
+                    Role::Grid => palette.line.to_owned(),
+                    Role::Axis => palette.line_strong.to_owned(),
                 };
-                write!(out, r#" {}="{colour}""#, if attribute == "stroke" { "stroke" } else { "fill" })
+                let thin = if matches!(role, Role::Band(_)) { r#" fill-opacity=".18""# } else { "" };
+                write!(out, r#"{thin} {}="{colour}""#, if attribute == "stroke" { "stroke" } else { "fill" })
             }
         };
     }

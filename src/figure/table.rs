@@ -1,6 +1,9 @@
 //! The faces without a drawing: a table, CSV, JSON.
 
-use super::{Content, Figure, FigureError};
+use super::{Axis, Content, Figure, FigureError, Line};
+
+/// Beyond so many columns a matrix is listed cell by cell.
+const MOST_COLUMNS: usize = 16;
 
 /// The figure's numbers in rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,18 +73,46 @@ impl Figure {
                 };
                 Table { header, rows: bars.iter().map(row).collect() }
             }
-            Content::Lines { lines } => {
-                let row = |line: &super::Line, (x, y): (f64, f64)| {
-                    vec![Cell::word(&line.name), Cell::number(across.format(x)), Cell::number(up.format(y))]
+            Content::Lines { lines, references } => {
+                let banded = lines.iter().any(|line| !line.band.is_empty());
+                let mut header = vec![headings.group.clone(), across.heading(), up.heading()];
+                header.extend(banded.then(|| [headings.low.clone(), headings.high.clone()]).into_iter().flatten());
+                let row = |name: &str, x: Option<f64>, y: f64, band: Option<(f64, f64)>| {
+                    let x = x.map(|x| across.format(x)).unwrap_or_default();
+                    let mut row = vec![Cell::word(name), Cell::number(x), Cell::number(up.format(y))];
+                    if banded {
+                        let end = |value: Option<f64>| Cell::number(value.map(|value| up.format(value)).unwrap_or_default());
+                        row.extend([end(band.map(|band| band.0)), end(band.map(|band| band.1))]);
+                    }
+                    row
                 };
-                let rows = lines.iter().flat_map(|line| line.points.iter().map(move |&point| row(line, point))).collect();
-                Table { header: vec![headings.group.clone(), across.heading(), up.heading()], rows }
+                let points = lines.iter().flat_map(each_point).map(|(line, (x, y), band)| row(&line.name, Some(x), y, band));
+                let references = references.iter().map(|reference| row(&reference.name, reference.at, reference.value, None));
+                Table { header, rows: points.chain(references).collect() }
+            }
+            Content::Matrix { rows, columns, values, value, .. } => {
+                let cell = |at: &Option<f64>| Cell::number(at.map(|at| value.format(at)).unwrap_or_default());
+                let corner = if up.label.is_empty() { headings.item.clone() } else { up.heading() };
+                if columns.len() > MOST_COLUMNS {
+                    let header = vec![corner, across.heading(), value.heading()];
+                    let of_row = |(name, values): (&String, &Vec<Option<f64>>)| -> Vec<Vec<Cell>> {
+                        let pairs = columns.iter().zip(values);
+                        pairs.map(|(column, at)| vec![Cell::word(name), Cell::word(column), cell(at)]).collect()
+                    };
+                    return Table { header, rows: rows.iter().zip(values).flat_map(of_row).collect() };
+                }
+                let header = std::iter::once(corner).chain(columns.iter().map(|column| named(across, column))).collect();
+                let row = |(name, values): (&String, &Vec<Option<f64>>)| {
+                    std::iter::once(Cell::word(name)).chain(values.iter().map(cell)).collect()
+                };
+                Table { header, rows: rows.iter().zip(values).map(row).collect() }
             }
         }
     }
 
     /// The numbers with all their digits, as RFC 4180 has it; columns have fixed English names for programs:
-    /// `group,label,x,y`, `group,label,value,reference,note` or `series,x,y`.
+    /// `group,label,x,y`, `group,label,value,reference,note`, `series,x,y` (with `low,high` where there are bands; a reference is a series
+    /// of one point, without `x` where it stands across) or `row,column,value`.
     ///
     /// # Panics
     /// Never: memory takes every write.
@@ -104,10 +135,21 @@ impl Figure {
                     write([group, &bar.label, &bar.value.to_string(), &reference, note], 5);
                 }
             }
-            Content::Lines { lines } => {
-                write(["series", "x", "y", "", ""], 3);
-                for (line, (x, y)) in lines.iter().flat_map(|line| line.points.iter().map(move |point| (line, point))) {
-                    write([&line.name, &x.to_string(), &y.to_string(), "", ""], 3);
+            Content::Lines { lines, references } => {
+                let columns = if lines.iter().any(|line| !line.band.is_empty()) { 5 } else { 3 };
+                write(["series", "x", "y", "low", "high"], columns);
+                for (line, (x, y), band) in lines.iter().flat_map(each_point) {
+                    let [low, high] = [band.map(|band| band.0), band.map(|band| band.1)].map(written);
+                    write([&line.name, &x.to_string(), &y.to_string(), &low, &high], columns);
+                }
+                for reference in references {
+                    write([&reference.name, &written(reference.at), &reference.value.to_string(), "", ""], columns);
+                }
+            }
+            Content::Matrix { rows, columns, values, .. } => {
+                write(["row", "column", "value", "", ""], 3);
+                for (row, values) in rows.iter().zip(values) {
+                    columns.iter().zip(values).for_each(|(column, value)| write([row, column, &written(*value), "", ""], 3));
                 }
             }
         }
@@ -121,4 +163,19 @@ impl Figure {
     pub fn to_json(&self) -> Result<String, FigureError> {
         serde_json::to_string_pretty(self).map_err(|error| FigureError::Picture(error.to_string()))
     }
+}
+
+/// Each point of a line with its band.
+fn each_point(line: &Line) -> impl Iterator<Item = (&Line, (f64, f64), Option<(f64, f64)>)> {
+    line.points.iter().enumerate().map(move |(index, &point)| (line, point, line.band.get(index).copied()))
+}
+
+/// All digits; nothing for what is not there.
+fn written(value: Option<f64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// The heading of a column of a matrix: what columns stand for, and its name.
+fn named(axis: &Axis, column: &str) -> String {
+    if axis.label.is_empty() { column.to_owned() } else { format!("{} {column}", axis.label) }
 }

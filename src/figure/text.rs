@@ -79,6 +79,11 @@ pub(super) fn number(value: f64, decimals: usize) -> String {
     }
 }
 
+/// `value` with no more decimals than it has, and a true minus sign.
+pub(super) fn shortest(value: f64) -> String {
+    value.to_string().replace('-', "\u{2212}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,11 @@ pub enum Direction {
 /// How many series have a colour of their own; the next ones begin again.
 pub(super) const SERIES: usize = 8;
 
+/// Steps of the sequential scale, the ends counted.
+pub(super) const LEVELS: usize = 25;
+/// From this step on, what is written on the scale has the other colour: in both themes black or white stands out from every step.
+pub(super) const FIRST_HIGH_LEVEL: usize = 16;
+
 /// One theme's colours.
 pub(super) struct Palette {
     pub paper: &'static str,
@@ -32,6 +37,28 @@ pub(super) struct Palette {
     pub line: &'static str,
     pub line_strong: &'static str,
     pub series: [&'static str; SERIES],
+    /// Where the sequential scale ends; it begins at the paper.
+    pub level: &'static str,
+    /// What is written on the scale's lower and on its upper steps.
+    pub on_level: [&'static str; 2],
+}
+
+impl Palette {
+    /// A step of the sequential scale, mixed as the style sheet's `color-mix(in srgb, …)` mixes it.
+    pub(super) fn level(&self, level: usize) -> String {
+        let share = level as f64 / (LEVELS - 1) as f64;
+        let channel = |colour: &str, at: usize| f64::from(u8::from_str_radix(&colour[at..at + 2], 16).expect("colours are hexadecimal"));
+        let mixed = |at| {
+            let (from, to) = (channel(self.paper, at), channel(self.level, at));
+            format!("{:02x}", (from + (to - from) * share).round() as u8)
+        };
+        format!("#{}{}{}", mixed(1), mixed(3), mixed(5))
+    }
+
+    /// What is written on a step of the scale.
+    pub(super) fn on_level(&self, level: usize) -> &'static str {
+        self.on_level[usize::from(level >= FIRST_HIGH_LEVEL)]
+    }
 }
 
 impl Theme {
@@ -46,6 +73,8 @@ impl Theme {
                 line: "#deded7",
                 line_strong: "#b9b9b0",
                 series: ["#0072b2", "#c2570c", "#00805f", "#b0548a", "#7a6a00", "#3f7fa6", "#8a4b2a", "#5d5d5d"],
+                level: "#00355a",
+                on_level: ["#000000", "#ffffff"],
             },
             Self::Dark => &Palette {
                 paper: "#15171a",
@@ -55,6 +84,8 @@ impl Theme {
                 line: "#30343a",
                 line_strong: "#555b63",
                 series: ["#56b4e9", "#e69f00", "#2fbf94", "#d98bb8", "#d9cf4a", "#8fc1e0", "#d08a63", "#a9a9a9"],
+                level: "#56b4e9",
+                on_level: ["#ffffff", "#000000"],
             },
         }
     }
@@ -84,6 +115,10 @@ mod tests {
             let palette = theme.palette();
             for text in [palette.ink, palette.ink_soft, palette.ink_faint] {
                 assert!(contrast(text, palette.paper) >= 4.5, "{text} on {}", palette.paper);
+            }
+            for level in 0..LEVELS {
+                let (step, written) = (palette.level(level), palette.on_level(level));
+                assert!(contrast(written, &step) >= 4.5, "{written} on {step}, step {level}: {}", contrast(written, &step));
             }
             for series in palette.series {
                 assert!(contrast(series, palette.paper) >= 3.0, "{series} on {}", palette.paper);

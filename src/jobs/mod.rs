@@ -1,11 +1,16 @@
 //! Work that takes long: workers (one training each, in a process of its own), the queue of those that wait.
 //!
+//! Inference runs on one thread that owns the loaded networks ([`Inference`]); what they say of a split is computed once ([`Judge`]).
+//!
 //! **The server never trains.** [`supervise`] starts a worker, stores what it says and sees to its end; a server does so for each run
 //! of its [`Queue`], `torchboard train` for one. Whoever supervises a run, and the worker itself, hold a lock on the run's `worker.log`
 //! as long as they live, so that any process can tell a run that is trained from one whose worker is gone ([`recover`]).
 
+mod inference;
+mod judge;
 mod plan;
 mod portable;
+mod predictions;
 mod queue;
 mod recovery;
 mod shipped;
@@ -13,6 +18,8 @@ mod supervisor;
 mod worker;
 
 pub use self::{
+    inference::{Inference, Trained},
+    judge::{Intervals, Judge, Judgement},
     plan::{Plan, repeat},
     portable::{Imported, export, export_file, import, import_file},
     queue::Queue,

@@ -44,9 +44,15 @@ impl Part {
     /// The first and the last part of `examples`; the last is `share` of them, as Keras's `validation_split` cuts.
     #[must_use]
     pub fn split(examples: &Arc<Examples>, share: f64) -> (Self, Self) {
-        let cut = (examples.len() as f64 * (1.0 - share)).floor() as usize;
+        let cut = Self::cut(examples.len(), share);
         let part = |range| Self { examples: Arc::clone(examples), range };
         (part(0..cut), part(cut..examples.len()))
+    }
+
+    /// How many of `count` examples stand before the last `share` of them.
+    #[must_use]
+    pub fn cut(count: usize, share: f64) -> usize {
+        (count as f64 * (1.0 - share)).floor() as usize
     }
 
     /// How many there are.

@@ -11,6 +11,7 @@ mod schedule;
 pub mod spec;
 
 pub use event::{Event, Metric, Outcome, Progress, State};
+pub use examples::Part;
 pub use fit::{Ended, run};
-pub use predictor::Predictor;
+pub use predictor::{Predictor, dataset_of};
 pub use spec::Spec;

@@ -74,7 +74,10 @@ pub(super) fn as_images(pixels: &[u8], shape: [i64; 3], device: Device) -> Tenso
 }
 
 /// The data set that `config` names.
-pub(super) fn dataset_of(config: &Map<String, Value>) -> AppResult<&'static Dataset> {
+///
+/// # Errors
+/// [`AppError::Invalid`] when there is none of that name.
+pub fn dataset_of(config: &Map<String, Value>) -> AppResult<&'static Dataset> {
     let id = config.get("dataset").and_then(Value::as_str).unwrap_or_default();
     let found = data::datasets().iter().find(|dataset| dataset.id() == id);
     found.ok_or_else(|| AppError::invalid("config.dataset", format!("there is no data set {id:?}")))

@@ -13,6 +13,7 @@ mod pages;
 mod parameters;
 mod shell;
 mod state;
+mod uploads;
 
 use std::{net::SocketAddr, time::Duration};
 

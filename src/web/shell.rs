@@ -54,7 +54,7 @@ pub const PLACES: [Place; 8] = [
     Place { key: "nav-words", address: Some("/words") },
     Place { key: "nav-triplet", address: None },
     Place { key: "nav-skin", address: None },
-    Place { key: "nav-fashion", address: None },
+    Place { key: "nav-fashion", address: Some("/fashion") },
     Place { key: "nav-runs", address: Some("/runs") },
     Place { key: "nav-datasets", address: Some("/datasets") },
     Place { key: "nav-api", address: Some("/api") },

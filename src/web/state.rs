@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     data::Datasets,
     error::{AppError, AppResult},
-    jobs::{self, Queue},
+    jobs::{self, Inference, Judge, Queue},
     store::Store,
     words::{Evaluations, Library, search::Batcher},
 };
@@ -30,6 +30,10 @@ pub struct Shared {
     pub store: Store,
     /// Runs that wait for their turn, and those that are trained.
     pub queue: Queue,
+    /// Trained networks, on a thread of their own.
+    pub inference: Inference,
+    /// How good runs' networks are.
+    pub judge: Judge,
     /// How the program was started.
     pub settings: Settings,
     /// Where tensors live: `cpu` or `cuda:N`.
@@ -63,9 +67,11 @@ impl AppState {
         let store = Store::open(&settings.data_dir)?;
         jobs::import_shipped(&store)?;
         let queue = Queue::start(store.clone(), settings.clone(), workers)?;
+        let inference = Inference::start(settings.device, WAITING_PREDICTIONS)?;
+        let judge = Judge::new(store.clone(), datasets.clone(), inference.clone());
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
-        Ok(Self(Arc::new(Shared { library, evaluations, datasets, store, queue, settings, device, searches, monitor: Monitor::new()?, computations })))
+        Ok(Self(Arc::new(Shared { library, evaluations, datasets, store, queue, inference, judge, settings, device, searches, monitor: Monitor::new()?, computations })))
     }
 
     /// Runs `work` off the threads that answer requests.
@@ -85,5 +91,7 @@ impl AppState {
 const COMPUTATIONS_PER_THREAD: usize = 2;
 /// More questions than this are told to come back: a few times the connections of a full lecture room.
 const WAITING_SEARCHES: usize = 4096;
+/// More pictures than this are told to come back: a second's work or two.
+const WAITING_PREDICTIONS: usize = 1024;
 /// After this long in the queue a request is told to come back.
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -14,12 +14,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("figure", &[]),
     ("project", &[]),
     ("metrics", &[]),
+    ("report", &[]),
     ("store", &["data", "train"]),
     ("words", &["data", "figure", "models", "project"]),
     ("train", &["data", "metrics", "models"]),
     ("tune", &["train"]),
     ("jobs", &["data", "metrics", "models", "store", "train", "tune", "words"]),
-    ("web", &["data", "figure", "jobs", "metrics", "models", "project", "store", "train", "tune", "words"]),
+    ("web", &["data", "figure", "jobs", "metrics", "models", "project", "report", "store", "train", "tune", "words"]),
     ("cli", &["data", "figure", "jobs", "metrics", "models", "project", "store", "train", "tune", "web", "words"]),
 ];
 

@@ -8,6 +8,7 @@ mod command_line;
 mod datasets;
 mod fetch;
 mod glove;
+mod metrics;
 mod overview_page;
 mod project;
 mod service;

@@ -66,7 +66,7 @@ fn map(vectors: &HashMap<String, Vec<f32>>, names: &[&str], arrows: &[(&str, &st
                 .collect(),
         })
         .collect();
-    let [across, up] = labels.map(|label| Axis { label, unit: None, decimals: 2 });
+    let [across, up] = labels.map(|label| Axis { label, decimals: 2, ..Axis::default() });
     let arrows = arrows.iter().filter(|(from, to, _)| vectors.contains_key(*from) && vectors.contains_key(*to));
     let arrows = arrows.map(|&(from, to, relation)| Arrow { from: from.into(), to: to.into(), relation: Some(relation.into()) }).collect();
     Figure {
@@ -169,7 +169,7 @@ fn bars_and_lines_are_drawn() {
         id: "bars".into(),
         title: "همسایه‌های واژهٔ mother".into(),
         reading: "نزدیک‌ترین واژه‌ها به mother همه از خانواده‌اند؛ نشانهٔ عمودی عدد گزارش است.".into(),
-        horizontal: Axis { label: "شباهت کسینوسی".into(), unit: None, decimals: 3 },
+        horizontal: Axis { label: "شباهت کسینوسی".into(), decimals: 3, ..Axis::default() },
         vertical: Axis::default(),
         content: Content::Bars {
             bars: vec![
@@ -186,7 +186,7 @@ fn bars_and_lines_are_drawn() {
     let axis = Figure {
         title: "Occupations between she and he".into(),
         reading: "Nurse and librarian lean towards she, captain and architect towards he.".into(),
-        horizontal: Axis { label: "cosine with he - she".into(), unit: None, decimals: 2 },
+        horizontal: Axis { label: "cosine with he - she".into(), decimals: 2, ..Axis::default() },
         content: Content::Bars {
             bars: vec![
                 Bar { note: Some("rank 1".into()), ..bar("captain", 0.21, None) },
@@ -205,13 +205,14 @@ fn bars_and_lines_are_drawn() {
     let lines = Figure {
         title: "Loss of the triplet network".into(),
         reading: "Training loss keeps falling while validation loss levels off after epoch six.".into(),
-        horizontal: Axis { label: "epoch".into(), unit: None, decimals: 0 },
-        vertical: Axis { label: "loss".into(), unit: None, decimals: 4 },
+        horizontal: Axis { label: "epoch".into(), decimals: 0, ..Axis::default() },
+        vertical: Axis { label: "loss".into(), decimals: 4, ..Axis::default() },
         content: Content::Lines {
             lines: vec![
-                Line { name: "training".into(), points: curve(0.12, 0.5) },
-                Line { name: "validation".into(), points: curve(0.05, 0.2) },
+                Line { name: "training".into(), points: curve(0.12, 0.5), ..Line::default() },
+                Line { name: "validation".into(), points: curve(0.05, 0.2), ..Line::default() },
             ],
+            references: vec![],
         },
         ..axis
     };

@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the `OpenAPI` document.
 
 mod bias;
+mod classifiers;
 mod datasets;
 mod evaluation;
 mod projection;
@@ -55,6 +56,7 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(bias::axis))
         .merge(datasets::router())
         .merge(runs::router())
+        .merge(classifiers::router())
         .split_for_parts();
     (router.layer(Extension(Arc::new(document.clone()))), document)
 }

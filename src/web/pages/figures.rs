@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use super::{datasets, runs, words, words::Voice};
+use super::{datasets, fashion, runs, words, words::Voice};
 use crate::{
     error::{AppError, AppResult},
     figure::{Direction, Figure, Theme, Width},
@@ -27,6 +27,8 @@ async fn figure(State(state): State<AppState>, Path(name): Path<String>, shell: 
             datasets::file(app, voice, &name, &parameters)
         } else if name.starts_with("runs-") {
             runs::file(app, voice, &name, &parameters)
+        } else if name.starts_with("fashion-") {
+            fashion::file(app, voice, &name, &parameters)
         } else {
             words::file(app, voice, &name, parameters)
         }
@@ -48,6 +50,23 @@ pub fn drawn(figure: &Figure, voice: Voice, parameters: &Parameters, extension: 
     let scale = parameters.number("scale", 2, 1..=4)?;
     let png = figure.to_png(Width::Wide, theme, direction, scale as f32).map_err(|error| AppError::Internal(error.into()))?;
     Ok(named("image/png", &figure.id, extension, png))
+}
+
+/// A figure in the form that `extension` asks for, called `name`.
+///
+/// # Errors
+/// When there is no such form, or a parameter can't be used.
+pub fn faces(figure: &Figure, voice: Voice, parameters: &Parameters, name: &str, extension: &str) -> AppResult<Response> {
+    figure.check().map_err(|error| AppError::Internal(error.into()))?;
+    match extension {
+        "svg" | "png" => drawn(figure, voice, parameters, extension),
+        "csv" => Ok(named("text/csv; charset=utf-8", name, extension, figure.to_csv().into_bytes())),
+        "json" => {
+            let json = figure.to_json().map_err(|error| AppError::Internal(error.into()))?;
+            Ok(named("application/json", name, extension, json.into_bytes()))
+        }
+        _ => Err(AppError::not_found(format!("{name} has no face {extension:?}; there are svg, png, csv and json."))),
+    }
 }
 
 /// A file that is shown, and saved under its name.

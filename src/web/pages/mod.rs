@@ -2,6 +2,7 @@
 
 mod api;
 mod datasets;
+mod fashion;
 mod figures;
 mod overview;
 mod preferences;
@@ -22,6 +23,7 @@ pub fn router(document: OpenApi) -> Router<AppState> {
         .merge(words::router())
         .merge(datasets::router())
         .merge(runs::router())
+        .merge(fashion::router())
         .merge(figures::router())
         .merge(api::router(document))
 }

@@ -114,25 +114,21 @@ pub fn figure(voice: Voice, curves: &[Curves], name: &str, view: &View) -> Optio
             let label = if curves.len() == 1 { split } else { format!("{} · {split}", run.name) };
             let at = |point: &crate::store::SeriesPoint| if view.steps { point.step as f64 } else { point.epoch as f64 };
             let values = smoothed(series.points.iter().map(|point| point.value), view.smoothing);
-            lines.push(Line { name: label, points: series.points.iter().map(at).zip(values).collect() });
+            lines.push(Line { name: label, points: series.points.iter().map(at).zip(values).collect(), ..Line::default() });
         }
     }
     let logarithmic = view.logarithmic && lines.iter().all(|line| line.points.iter().all(|(_, value)| *value > 0.0));
-    if logarithmic {
-        lines.iter_mut().for_each(|line| line.points.iter_mut().for_each(|(_, value)| *value = value.log10()));
-    }
     if lines.iter().all(|line| line.points.is_empty()) {
         return None;
     }
     let measure = measure_name(voice, name);
-    let label = if logarithmic { format!("log₁₀ {measure}") } else { measure.clone() };
     Some(Figure {
         id: format!("{NAME}-{}", name.replace('_', "-")),
-        title: measure,
+        title: measure.clone(),
         reading: reading(voice, curves, name),
         horizontal: Axis { label: voice.say(if view.steps { "runs-step" } else { "runs-epoch" }), ..Axis::default() },
-        vertical: Axis { label, decimals: decimals(&lines), ..Axis::default() },
-        content: Content::Lines { lines },
+        vertical: Axis { label: measure, decimals: decimals(&lines), logarithmic, ..Axis::default() },
+        content: Content::Lines { lines, references: Vec::new() },
         headings: Headings { group: voice.say("runs-curve"), ..Headings::default() },
     })
 }

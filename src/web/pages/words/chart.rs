@@ -94,7 +94,7 @@ pub fn map(voice: Voice, drawn: &Drawn) -> Option<Figure> {
         Projection::Pca => "pca",
         Projection::Tsne(_) => "tsne",
     };
-    let axis = |name: &str, decimals| Axis { label: voice.say(&format!("words-maps-{name}-{method}")), unit: None, decimals };
+    let axis = |name: &str, decimals| Axis { label: voice.say(&format!("words-maps-{name}-{method}")), decimals, ..Axis::default() };
     let decimals = if method == "pca" { 3 } else { 1 };
     let group = |(index, group): (usize, &crate::words::report::Group)| Group {
         name: if own { group.id.clone() } else { voice.say(&format!("words-group-{}", group.id)) },

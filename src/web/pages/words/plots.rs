@@ -133,7 +133,7 @@ impl Plot<'_> {
             id: format!("words-{id}"),
             title: voice.say(&format!("words-{id}-title")),
             reading,
-            horizontal: Axis { label, unit: self.percent.then(|| "%".to_owned()), decimals },
+            horizontal: Axis { label, unit: self.percent.then(|| "%".to_owned()), decimals, ..Axis::default() },
             vertical: Axis { label: voice.say("words-word"), ..Axis::default() },
             content: Content::Bars { bars, range: None },
             headings: Headings {

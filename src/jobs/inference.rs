@@ -1,0 +1,342 @@
+//! The thread that owns trained networks. Handlers hold handles, never tensors.
+
+use std::{collections::VecDeque, ops::Range, path::PathBuf, sync::Arc, time::Instant};
+
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    data::Examples,
+    error::{AppError, AppResult},
+    models::DeviceChoice,
+    store::{Run, Store},
+    train::Predictor,
+};
+
+/// Asks trained networks for probabilities; cheap to clone.
+///
+/// One thread, called `inference`, opens networks and keeps those last used. What waits for it is answered together, network by network;
+/// whole splits are taken piece by piece, so that single images never wait for long.
+#[derive(Debug, Clone)]
+pub struct Inference {
+    waiting: mpsc::Sender<Job>,
+}
+
+/// A trained network: that of a run which is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The run's id.
+    pub run: String,
+    /// Hash of its final weights.
+    pub weights: String,
+    /// Where the weights are.
+    pub folder: PathBuf,
+    /// The run's system.
+    pub system: String,
+    /// The run's resolved configuration.
+    pub config: Map<String, Value>,
+}
+
+/// Gives probabilities `[n, classes]` for images `[n, height, width, channels]`.
+type Classifier = Box<dyn Fn(&[u8]) -> AppResult<Vec<f32>>>;
+
+struct Job {
+    network: Arc<Trained>,
+    images: Images,
+    reply: oneshot::Sender<AppResult<Vec<f32>>>,
+}
+
+/// Pixels, 0 to 255.
+enum Images {
+    One(Vec<u8>),
+    /// A part of a split, `[count, height, width, channels]`.
+    Part(Arc<Examples>, Range<usize>),
+}
+
+/// Most single images in one forward pass: some milliseconds' work.
+const BATCH: usize = 256;
+/// A whole split is taken in pieces of so many images.
+const PIECE: usize = 1024;
+/// Networks that are kept open: a few megabytes each.
+const MOST_OPEN: usize = 8;
+
+impl Trained {
+    /// The network of `run`.
+    ///
+    /// # Errors
+    /// [`AppError::Conflict`] when the run is not done.
+    pub fn of(store: &Store, run: &Run) -> AppResult<Self> {
+        let Some(weights) = run.weights.clone() else {
+            let state = run.state.name();
+            return Err(AppError::Conflict(format!("The run {} is {state}; its network can be used when it is done.", run.id)));
+        };
+        let (folder, system, config) = (store.run_folder(&run.id), run.system.clone(), run.config.clone());
+        Ok(Self { run: run.id.clone(), weights, folder, system, config })
+    }
+}
+
+impl Inference {
+    /// Starts the thread, which computes on `device`; at most `capacity` questions wait for it. It ends when all clones of this are dropped.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(device: DeviceChoice, capacity: usize) -> std::io::Result<Self> {
+        Self::start_with(capacity, move |trained| {
+            let device = device.resolve()?;
+            let predictor = Predictor::open(&trained.folder, &trained.system, &trained.config, device)?;
+            Ok(Box::new(move |images: &[u8]| predictor.probabilities(images)) as Classifier)
+        })
+    }
+
+    fn start_with(capacity: usize, open: impl Fn(&Trained) -> AppResult<Classifier> + Send + 'static) -> std::io::Result<Self> {
+        let (waiting, queue) = mpsc::channel(capacity);
+        std::thread::Builder::new().name("inference".into()).spawn(move || Thread { open, classifiers: VecDeque::new() }.serve(queue))?;
+        Ok(Self { waiting })
+    }
+
+    /// The probability of each class for one image `[height, width, channels]`.
+    ///
+    /// # Errors
+    /// [`AppError::Busy`] when too many questions wait already; what the network says of the image.
+    pub async fn one(&self, network: Arc<Trained>, image: Vec<u8>) -> AppResult<Vec<f32>> {
+        self.ask(network, Images::One(image))?.await.map_err(gone)?
+    }
+
+    /// The probabilities `[n, classes]` of a part of a split. Waits for them: not for the threads that answer requests.
+    ///
+    /// # Errors
+    /// As [`Self::one`].
+    pub fn part(&self, network: Arc<Trained>, examples: Arc<Examples>, range: Range<usize>) -> AppResult<Vec<f32>> {
+        self.ask(network, Images::Part(examples, range))?.blocking_recv().map_err(gone)?
+    }
+
+    fn ask(&self, network: Arc<Trained>, images: Images) -> AppResult<oneshot::Receiver<AppResult<Vec<f32>>>> {
+        let (reply, answer) = oneshot::channel();
+        self.waiting.try_send(Job { network, images, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AppError::Busy { retry_after_seconds: 1 },
+            mpsc::error::TrySendError::Closed(_) => AppError::Internal(anyhow::anyhow!("the inference thread has ended")),
+        })?;
+        Ok(answer)
+    }
+}
+
+fn gone(_: oneshot::error::RecvError) -> AppError {
+    AppError::Internal(anyhow::anyhow!("the inference thread gave no answer"))
+}
+
+struct Thread<Open> {
+    open: Open,
+    /// The last used first.
+    classifiers: VecDeque<(Arc<Trained>, Classifier)>,
+}
+
+/// A split that is half done.
+struct Part {
+    network: Arc<Trained>,
+    examples: Arc<Examples>,
+    left: Range<usize>,
+    probabilities: Vec<f32>,
+    reply: oneshot::Sender<AppResult<Vec<f32>>>,
+}
+
+impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
+    fn serve(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut parts: VecDeque<Part> = VecDeque::new();
+        loop {
+            let mut jobs = Vec::new();
+            if parts.is_empty() {
+                if queue.blocking_recv_many(&mut jobs, BATCH) == 0 {
+                    return;
+                }
+            } else {
+                jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH));
+            }
+            // Whoever no longer waits needs no answer.
+            jobs.retain(|job| !job.reply.is_closed());
+            let mut single = VecDeque::new();
+            for Job { network, images, reply } in jobs {
+                match images {
+                    Images::One(image) => single.push_back((network, image, reply)),
+                    Images::Part(examples, left) => parts.push_back(Part { network, examples, left, probabilities: Vec::new(), reply }),
+                }
+            }
+            while let Some((network, ..)) = single.front() {
+                let network = Arc::clone(network);
+                let (same, others): (Vec<_>, Vec<_>) = single.into_iter().partition(|(other, ..)| *other == network);
+                single = others.into();
+                self.answer(&network, same.into_iter().map(|(_, image, reply)| (image, reply)).unzip());
+            }
+            if let Some(part) = parts.pop_front() {
+                parts.extend(self.advance(part));
+            }
+        }
+    }
+
+    /// Answers questions on single images in one pass.
+    fn answer(&mut self, network: &Arc<Trained>, (images, replies): (Vec<Vec<u8>>, Vec<oneshot::Sender<AppResult<Vec<f32>>>>)) {
+        let started = Instant::now();
+        let sizes_agree = images.iter().all(|image| image.len() == images[0].len());
+        if !sizes_agree {
+            // One of another size would make a mess of the batch: each by itself, and its asker alone hears of it.
+            for (image, reply) in images.into_iter().zip(replies) {
+                let _ = reply.send(self.classify(network, &image));
+            }
+            return;
+        }
+        let answer = self.classify(network, &images.concat());
+        metrics::histogram!("torchboard_inference_batch_size").record(images.len() as f64);
+        metrics::histogram!("torchboard_inference_batch_seconds").record(started.elapsed().as_secs_f64());
+        match answer {
+            Ok(probabilities) => {
+                let classes = probabilities.len() / images.len();
+                let rows = probabilities.chunks_exact(classes.max(1)).map(<[f32]>::to_vec);
+                replies.into_iter().zip(rows).for_each(|(reply, row)| drop(reply.send(Ok(row))));
+            }
+            Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(again(&error))))),
+        }
+    }
+
+    /// Takes the next piece of a split; gives the rest back.
+    fn advance(&mut self, mut part: Part) -> Option<Part> {
+        if part.reply.is_closed() {
+            return None;
+        }
+        let size: usize = part.examples.shape().iter().product();
+        let end = part.left.end.min(part.left.start + PIECE);
+        let pixels = part.examples.pixels().get(part.left.start * size..end * size).unwrap_or_default();
+        match self.classify(&part.network, pixels) {
+            Ok(probabilities) => part.probabilities.extend(probabilities),
+            Err(error) => {
+                let _ = part.reply.send(Err(error));
+                return None;
+            }
+        }
+        part.left.start = end;
+        if part.left.is_empty() {
+            let _ = part.reply.send(Ok(part.probabilities));
+            return None;
+        }
+        Some(part)
+    }
+
+    fn classify(&mut self, network: &Arc<Trained>, images: &[u8]) -> AppResult<Vec<f32>> {
+        let classifier = self.opened(network)?;
+        let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| classifier(images)));
+        computed.unwrap_or_else(|_| Err(AppError::Internal(anyhow::anyhow!("the network of {} panicked", network.run))))
+    }
+
+    fn opened(&mut self, network: &Arc<Trained>) -> AppResult<&Classifier> {
+        let place = self.classifiers.iter().position(|(open, _)| open == network);
+        let opened = match place.and_then(|place| self.classifiers.remove(place)) {
+            Some(opened) => opened,
+            None => (Arc::clone(network), (self.open)(network)?),
+        };
+        self.classifiers.truncate(MOST_OPEN - 1);
+        self.classifiers.push_front(opened);
+        Ok(&self.classifiers[0].1)
+    }
+}
+
+/// The same for the next one who waits. A fault of ours is logged with its causes once, by the first.
+fn again(error: &AppError) -> AppError {
+    match error {
+        AppError::Invalid { field, reason } => AppError::invalid(field.clone(), reason.clone()),
+        AppError::Unavailable(why) => AppError::Unavailable(why.clone()),
+        AppError::Conflict(why) => AppError::Conflict(why.clone()),
+        other => AppError::Internal(anyhow::anyhow!("{other}: {:?}", std::error::Error::source(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn trained(run: &str) -> Arc<Trained> {
+        Arc::new(Trained { run: run.into(), weights: run.into(), folder: PathBuf::new(), system: "mlp".into(), config: Map::new() })
+    }
+
+    /// Each image is one pixel, its own only probability; what was computed in one pass is written down. Pixel 200 makes it panic.
+    fn start(capacity: usize) -> (Inference, Arc<Mutex<Vec<(String, usize)>>>, std::sync::mpsc::Sender<()>) {
+        let passes = Arc::new(Mutex::new(Vec::new()));
+        let (gate, wait) = std::sync::mpsc::channel::<()>();
+        let seen = Arc::clone(&passes);
+        let wait = Arc::new(Mutex::new(wait));
+        let inference = Inference::start_with(capacity, move |trained| {
+            if trained.run == "broken" {
+                return Err(AppError::Unavailable("There are no weights.".into()));
+            }
+            let (seen, wait, run) = (Arc::clone(&seen), Arc::clone(&wait), trained.run.clone());
+            Ok(Box::new(move |images: &[u8]| {
+                if run == "slow" {
+                    let _ = wait.lock().unwrap().recv();
+                }
+                assert!(!images.contains(&200));
+                seen.lock().unwrap().push((run.clone(), images.len()));
+                Ok(images.iter().map(|&pixel| f32::from(pixel)).collect())
+            }))
+        })
+        .unwrap();
+        (inference, passes, gate)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn those_who_wait_are_answered_in_one_pass_for_each_network() {
+        let (inference, passes, gate) = start(64);
+        let first = tokio::spawn({ let inference = inference.clone(); async move { inference.one(trained("slow"), vec![1]).await } });
+        while inference.waiting.capacity() < 64 || first.is_finished() {
+            tokio::task::yield_now().await; // until the thread has taken the first
+        }
+        let asked: Vec<_> = (0..10_u8)
+            .map(|pixel| {
+                let (inference, network) = (inference.clone(), trained(if pixel % 2 == 0 { "even" } else { "odd" }));
+                tokio::spawn(async move { inference.one(network, vec![pixel]).await })
+            })
+            .collect();
+        while inference.waiting.capacity() > 54 {
+            tokio::task::yield_now().await; // until all of them wait
+        }
+        gate.send(()).unwrap();
+        for (pixel, asked) in asked.into_iter().enumerate() {
+            assert_eq!(asked.await.unwrap().unwrap(), [pixel as f32], "each has its own answer");
+        }
+        first.await.unwrap().unwrap();
+        let mut passes = passes.lock().unwrap().clone();
+        passes.sort();
+        assert_eq!(passes, [("even".into(), 5), ("odd".into(), 5), ("slow".into(), 1)]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn when_too_many_wait_the_next_is_told_to_come_back() {
+        let (inference, _passes, gate) = start(1);
+        let ask = |inference: &Inference| inference.ask(trained("slow"), Images::One(vec![1]));
+        let first = ask(&inference).unwrap();
+        while inference.waiting.capacity() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let second = ask(&inference).unwrap();
+        assert!(matches!(ask(&inference), Err(AppError::Busy { .. })));
+        (0..2).for_each(|_| gate.send(()).unwrap());
+        assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_or_a_missing_network_fails_its_askers_alone() {
+        let (inference, _passes, _gate) = start(8);
+        assert!(matches!(inference.one(trained("a"), vec![200]).await, Err(AppError::Internal(_))));
+        assert!(matches!(inference.one(trained("broken"), vec![1]).await, Err(AppError::Unavailable(_))));
+        assert_eq!(inference.one(trained("a"), vec![7]).await.unwrap(), [7.0]);
+    }
+
+    #[test]
+    fn a_split_is_taken_in_pieces_and_comes_back_whole() {
+        let (inference, passes, _gate) = start(8);
+        let pixels: Vec<u8> = (0..2_500_u32).map(|index| (index % 199) as u8).collect();
+        let examples = Examples::new(std::path::Path::new("test"), pixels.clone(), vec![0; 2_500], [1, 1, 1], 1).unwrap();
+        let found = inference.part(trained("a"), Arc::new(examples), 100..2_500).unwrap();
+        assert_eq!(found, pixels[100..].iter().map(|&pixel| f32::from(pixel)).collect::<Vec<_>>());
+        let sizes: Vec<usize> = passes.lock().unwrap().iter().map(|pass| pass.1).collect();
+        assert_eq!(sizes, [1_024, 1_024, 352]);
+    }
+}

@@ -1,0 +1,179 @@
+//! How good a run's network is on each split, computed once.
+
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    inference::{Inference, Trained},
+    predictions,
+};
+use crate::{
+    data::{Dataset, Datasets, Examples, Split},
+    error::{AppError, AppResult},
+    metrics::{Confusion, Evaluation, Interval, Predictions, Resampling},
+    store::{Run, Store},
+    train::{Part, dataset_of},
+};
+
+/// Judges runs' networks, and remembers; shared by all who ask.
+pub struct Judge {
+    store: Store,
+    datasets: Datasets,
+    inference: Inference,
+    /// The last used first.
+    known: Mutex<VecDeque<(Question, Arc<Mutex<Option<Arc<Judgement>>>>)>>,
+}
+
+/// Which network, on which split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Question {
+    run: String,
+    weights: String,
+    split: Split,
+}
+
+/// How good a network is on one split.
+#[derive(Debug)]
+pub struct Judgement {
+    /// The run as it stood.
+    pub run: Run,
+    /// The split.
+    pub split: Split,
+    /// What it was trained on, and is judged by.
+    pub dataset: &'static Dataset,
+    /// Where its first example is in the data set's own split: a validation split may be the end of the training split.
+    pub first: usize,
+    /// What the network said.
+    pub predictions: Predictions,
+    /// How good that is.
+    pub evaluation: Evaluation,
+    /// 95% of what other samples of as many examples would give.
+    pub intervals: Intervals,
+}
+
+/// Bootstrap intervals, percentile method, 1,000 resamples.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Intervals {
+    /// Of the accuracy.
+    pub accuracy: Option<Interval>,
+    /// Of the balanced accuracy.
+    pub balanced_accuracy: Option<Interval>,
+    /// Of the macro mean of F1.
+    pub macro_f1: Option<Interval>,
+}
+
+/// Judgements that are remembered: a few megabytes each, for a training split.
+const MOST_KNOWN: usize = 24;
+
+impl Judge {
+    /// Computes nothing before it is asked.
+    #[must_use]
+    pub fn new(store: Store, datasets: Datasets, inference: Inference) -> Self {
+        Self { store, datasets, inference, known: Mutex::default() }
+    }
+
+    /// How good the network of the run called `run` is on `split`. The first call has the network say what it thinks of every example, unless
+    /// that is kept in the run's folder; who asks for the same meanwhile waits for it.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when there is no such run, or no such split of its data; [`AppError::Conflict`] when the run is not done;
+    /// [`AppError::Unavailable`] when the data set is not here and nothing is kept, with what brings it.
+    pub fn judge(&self, run: &str, split: Split) -> AppResult<Arc<Judgement>> {
+        let run = self.store.run(run)?;
+        let trained = Trained::of(&self.store, &run)?;
+        let slot = self.slot(Question { run: run.id.clone(), weights: trained.weights.clone(), split });
+        let mut known = lock(&slot);
+        if let Some(judgement) = &*known {
+            return Ok(Arc::clone(judgement));
+        }
+        let judgement = Arc::new(self.compute(run, trained, split)?);
+        *known = Some(Arc::clone(&judgement));
+        Ok(judgement)
+    }
+
+    /// The network of the run called `run`.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub fn trained(&self, run: &str) -> AppResult<(Run, Arc<Trained>)> {
+        let run = self.store.run(run)?;
+        let trained = Arc::new(Trained::of(&self.store, &run)?);
+        Ok((run, trained))
+    }
+
+    fn compute(&self, run: Run, trained: Trained, split: Split) -> AppResult<Judgement> {
+        let dataset = dataset_of(&run.config)?;
+        let kept = predictions::read(&trained.folder, split, &trained.weights).filter(|kept| kept.classes() == dataset.classes.len());
+        let predictions = match kept {
+            Some(kept) => kept,
+            None => {
+                let (examples, range) = self.examples(&run, dataset, split)?;
+                let labels = examples.labels()[range.clone()].to_vec();
+                let (folder, weights) = (trained.folder.clone(), trained.weights.clone());
+                let probabilities = self.inference.part(Arc::new(trained), examples, range)?;
+                let computed = Predictions::new(labels, probabilities, dataset.classes.len()).map_err(|error| AppError::Internal(error.into()))?;
+                if let Err(error) = predictions::write(&folder, split, &weights, &computed) {
+                    tracing::warn!(run = run.id, "what its network said can't be kept: {error}"); // and is computed again when it is needed
+                }
+                computed
+            }
+        };
+        let first = if split == Split::Validation { first_of_validation(&run, dataset) } else { 0 };
+        let evaluation = Evaluation::of(split.name(), &dataset.classes, &predictions);
+        let intervals = Intervals::of(&predictions);
+        Ok(Judgement { run, split, dataset, first, predictions, evaluation, intervals })
+    }
+
+    /// The examples of `split` as the run had them, and which of the data set's own split they are.
+    fn examples(&self, run: &Run, dataset: &'static Dataset, split: Split) -> AppResult<(Arc<Examples>, Range<usize>)> {
+        if split == Split::Test {
+            let examples = self.datasets.examples(dataset, Split::Test)?;
+            let all = 0..examples.len();
+            return Ok((examples, all));
+        }
+        let examples = self.datasets.examples(dataset, Split::Train)?;
+        let (train, validation) = Part::split(&examples, validation_share(run));
+        let range = if split == Split::Train { train.range } else { validation.range };
+        if range.is_empty() {
+            return Err(AppError::not_found(format!("The run {} kept no examples for validation.", run.id)));
+        }
+        Ok((examples, range))
+    }
+
+    fn slot(&self, question: Question) -> Arc<Mutex<Option<Arc<Judgement>>>> {
+        let mut known = lock(&self.known);
+        let place = known.iter().position(|(other, _)| *other == question);
+        let entry = place.and_then(|place| known.remove(place)).unwrap_or_else(|| (question, Arc::default()));
+        let slot = Arc::clone(&entry.1);
+        known.truncate(MOST_KNOWN - 1);
+        known.push_front(entry);
+        slot
+    }
+}
+
+impl Intervals {
+    fn of(predictions: &Predictions) -> Self {
+        let [accuracy, balanced_accuracy, macro_f1] = Resampling::of_examples(predictions.len()).intervals(|times| {
+            let confusion = Confusion::resampled(predictions.labels(), predictions.predicted(), times, predictions.classes());
+            [confusion.accuracy(), confusion.balanced_accuracy(), confusion.macro_scores().f1]
+        });
+        Self { accuracy, balanced_accuracy, macro_f1 }
+    }
+}
+
+fn validation_share(run: &Run) -> f64 {
+    run.config.get("validation_share").and_then(serde_json::Value::as_f64).unwrap_or_default()
+}
+
+/// Where the validation examples begin in the training split.
+fn first_of_validation(run: &Run, dataset: &Dataset) -> usize {
+    let train = dataset.splits.iter().find(|(split, _)| *split == Split::Train).map_or(0, |(_, count)| *count);
+    Part::cut(train, validation_share(run))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

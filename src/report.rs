@@ -1,0 +1,142 @@
+//! The course report's own figures, typed; a page shows them beside what it computes itself. Those on words stand in [`crate::words::report`].
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// The report's results on Fashion-MNIST.
+///
+/// # Panics
+/// Never in a build whose tests passed: the file is part of the binary.
+#[must_use]
+pub fn fashion() -> &'static FashionReport {
+    static REPORT: LazyLock<FashionReport> = LazyLock::new(|| {
+        serde_json::from_str(include_str!("../data/report/fashion.json")).expect("data/report/fashion.json is well formed")
+    });
+    &REPORT
+}
+
+/// Section 4 of the report: a tuned perceptron.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FashionReport {
+    /// The share of the training images that validate: the last ones.
+    pub validation_share: f64,
+    /// Images of one step.
+    pub batch_size: u64,
+    /// Before the search.
+    pub untuned: Training,
+    /// The search.
+    pub study: ReportStudy,
+    /// The best of the search, trained from scratch.
+    pub tuned: Training,
+    /// What others publish for perceptrons.
+    pub published: Vec<Published>,
+}
+
+/// One training and what it came to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Hidden units; the report does not say how many its untuned network has.
+    pub units: Option<u64>,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Steps in each, where the report says so.
+    pub steps_per_epoch: Option<u64>,
+    /// Trainable parameters, where the report says so.
+    pub parameters: Option<u64>,
+    /// After the last epoch.
+    pub last: Outcome,
+}
+
+/// Loss and accuracy after the last epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// On the training images.
+    pub loss: f64,
+    /// On the training images.
+    pub accuracy: f64,
+    /// On the validation images.
+    pub validation_loss: f64,
+    /// On the validation images.
+    pub validation_accuracy: f64,
+}
+
+/// A search for hidden units and learning rate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportStudy {
+    /// `bayesian`.
+    pub sampler: String,
+    /// `validation_accuracy`.
+    pub objective: String,
+    /// Which numbers of units.
+    pub units: Steps,
+    /// Which learning rates.
+    pub learning_rates: Vec<f64>,
+    /// Passes over the training images in each trial.
+    pub epochs: u64,
+    /// All trials together.
+    pub duration_s: u64,
+    /// The best first.
+    pub trials: Vec<ReportTrial>,
+}
+
+/// Whole numbers with equal steps between them.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steps {
+    /// The least.
+    pub from: u64,
+    /// The greatest.
+    pub to: u64,
+    /// Between two.
+    pub step: u64,
+}
+
+/// One trial.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportTrial {
+    /// Hidden units.
+    pub units: u64,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Best validation accuracy of its epochs.
+    pub value: f64,
+}
+
+/// A figure of others.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The network.
+    pub network: String,
+    /// On the test images.
+    pub test_accuracy: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reports_figures_agree_with_each_other() {
+        let report = fashion();
+        let tuned = &report.tuned;
+        let (units, best) = (tuned.units.unwrap(), report.study.trials[0]);
+        assert_eq!((best.units, best.learning_rate), (units, tuned.learning_rate), "the best trial was trained again");
+        assert!(report.study.trials.is_sorted_by(|one, other| one.value >= other.value));
+        assert_eq!(tuned.parameters, Some((28 * 28 + 1) * units + (units + 1) * 10));
+        let training_images = 60_000.0 * (1.0 - report.validation_share);
+        assert_eq!(report.untuned.steps_per_epoch, Some(training_images as u64 / report.batch_size));
+        for trial in &report.study.trials {
+            assert!(report.study.learning_rates.contains(&trial.learning_rate));
+            assert!((report.study.units.from..=report.study.units.to).contains(&trial.units) && trial.units % report.study.units.step == 0);
+        }
+    }
+}
