@@ -80,8 +80,8 @@ def peers():
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == wanted):
         print(f"installing the peers into {folder}", flush=True)
-        if not (sys.version_info >= (3, 10)):
-            sys.exit("the peers need Python 3.10 or newer: PYTHON=python3.12 make bench")
+        if not (sys.version_info >= (3, 11)):
+            sys.exit("the peers need Python 3.11 or newer: PYTHON=python3.12 make bench")
         shutil.rmtree(folder, ignore_errors=True)
         if subprocess.run([sys.executable, "-m", "venv", str(folder)]).returncode != 0:
             sys.exit("Python's venv is not installed: sudo apt-get install python3-venv")

@@ -7,6 +7,7 @@
 //! | [`cli`] | one file per command, thin | everything |
 //! | [`web`] | pages and JSON API; the only one that names axum and askama | everything below |
 //! | [`train`] | training of networks: configuration, fit loop, events, checkpoints | models, data, metrics |
+//! | [`tune`] | search spaces of hyperparameters, what to try next, what mattered; pure functions | train |
 //! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
 //! | [`jobs`] | workers, their supervision, the queue | data, models, store, train |
 //! | [`store`] | runs, events, studies in SQLite; the only one that names rusqlite | train |
@@ -30,5 +31,6 @@ pub mod project;
 pub mod report;
 pub mod store;
 pub mod train;
+pub mod tune;
 pub mod web;
 pub mod words;

@@ -1,23 +1,27 @@
 //! Our side of every benchmark: one subcommand per suite, one JSON line of timings on standard output.
 
+mod grid;
 mod load;
 mod search;
 mod serve;
 mod train;
 mod tsne;
+mod tune;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let suite = arguments.next();
     let rest: Vec<String> = arguments.collect();
     match suite.as_deref() {
+        Some("grid") => grid::run(&rest),
         Some("load") => load::run(&rest),
         Some("search") => search::run(&rest),
         Some("serve") => serve::run(&rest),
         Some("train") => train::run(&rest),
         Some("tsne") => tsne::run(&rest),
+        Some("tune") => tune::run(&rest),
         other => {
-            eprintln!("expected a suite (load, search, serve, train, tsne), got {other:?}; `make bench` runs them all");
+            eprintln!("expected a suite (grid, load, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all");
             std::process::exit(2);
         }
     }
