@@ -153,6 +153,7 @@ function draw() {
     if (!lines.length) continue;
     const data = uPlot.join(lines.map(({ x, y }) => [x, y]));
     const key = JSON.stringify([lines.map(({ label }) => label), view.scale, view.axis]);
+    figure.querySelector(".live").dataset.points = data[0].length;
     const chart = charts.get(figure.dataset.metric);
     if (chart?.key === key && chart.place.isConnected) {
       chart.plot.setData(data);

@@ -2,6 +2,7 @@
 
 mod grid;
 mod load;
+mod runs;
 mod search;
 mod serve;
 mod train;
@@ -15,13 +16,14 @@ fn main() {
     match suite.as_deref() {
         Some("grid") => grid::run(&rest),
         Some("load") => load::run(&rest),
+        Some("runs") => runs::run(&rest),
         Some("search") => search::run(&rest),
         Some("serve") => serve::run(&rest),
         Some("train") => train::run(&rest),
         Some("tsne") => tsne::run(&rest),
         Some("tune") => tune::run(&rest),
         other => {
-            eprintln!("expected a suite (grid, load, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all");
+            eprintln!("expected a suite (grid, load, runs, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all");
             std::process::exit(2);
         }
     }

@@ -3,6 +3,7 @@
 mod architecture;
 mod browser;
 mod browser_datasets;
+mod browser_runs;
 mod browser_words;
 mod command_line;
 mod datasets;
@@ -11,6 +12,8 @@ mod glove;
 mod metrics;
 mod overview_page;
 mod project;
+mod run_faults;
+mod runs;
 mod service;
 mod support;
 mod words_api;

@@ -54,25 +54,22 @@ impl Server {
     pub fn start_with(arguments: &[&OsStr]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         import_small_set(folder.path());
-        let mut child = command()
-            .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
-            .arg(folder.path())
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let output = child.stdout.take().unwrap();
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let first = lines.recv_timeout(PATIENCE);
-        let Some(address) = first.as_deref().ok().and_then(|line| line.strip_prefix("listening on ")) else {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("the first line was {first:?}");
-        };
+        let (child, address) = spawn(folder.path(), arguments);
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
-        Self { address: address.to_owned(), child, client, folder, datasets: None }
+        Self { address, child, client, folder, datasets: None }
+    }
+
+    /// Ends the server by this signal, and starts another on the same folder.
+    pub fn restart(&mut self, signal: &str) {
+        let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap();
+        (self.child, self.address) = spawn(self.folder.path(), &[]);
+    }
+
+    /// The number of the server's process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// The folder that the server was given.
@@ -118,6 +115,28 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server on this folder, and its address.
+fn spawn(folder: &Path, arguments: &[&OsStr]) -> (Child, String) {
+    let mut child = command()
+        .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
+        .arg(folder)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let output = child.stdout.take().unwrap();
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let first = lines.recv_timeout(PATIENCE);
+    let Some(address) = first.as_deref().ok().and_then(|line| line.strip_prefix("listening on ")) else {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        panic!("the first line was {first:?}");
+    };
+    (child, address.to_owned())
 }
 
 /// The program under test, in an environment that says nothing of data sets.

@@ -1,0 +1,178 @@
+//! What happens to runs when processes die, disks can't be written and files are damaged: never a lost run, never one that runs for ever.
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+
+use crate::{
+    runs::{kill, lines, train, workers_of},
+    support::{Server, command},
+};
+
+const LONG: &str = r#"{"system":"mlp","config":{"dataset":"fashion-mnist-sample","epochs":4000,"units":64,"dropout":0.2}}"#;
+const SHORT: &str = r#"{"system":"mlp","config":{"dataset":"fashion-mnist-sample","epochs":400,"units":16,"dropout":0.2}}"#;
+
+impl Server {
+    async fn long_run_under_way(&self) -> (String, u32) {
+        let id = self.post("/api/v1/runs", LONG, 202).await["id"].as_str().unwrap().to_owned();
+        self.run_when(&id, |run| run["progress"]["epoch"].as_u64() > Some(2)).await;
+        let [worker] = workers_of(self.process())[..] else { panic!("expected one worker") };
+        (id, worker)
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_takes_its_run_alone_and_the_run_ends_as_if_it_had_not_been() {
+    let server = Server::start();
+    let whole = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    let whole = server.run_in_state(&whole, "done").await;
+    let id = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    for epoch in [20, 90, 200] {
+        server.run_when(&id, |run| run["progress"]["epoch"].as_u64() > Some(epoch)).await;
+        let [worker] = workers_of(server.process())[..] else { panic!("expected one worker") };
+        kill(worker, "-KILL");
+        let killed = server.run_in_state(&id, "interrupted").await;
+        assert!(killed["reason"].as_str().unwrap().contains("signal 9"), "{killed}");
+        let reached = killed["progress"]["epoch"].as_u64().unwrap();
+        let after = server.post(&format!("/api/v1/runs/{id}/resume"), "", 202).await;
+        assert_eq!(after["state"], "queued");
+        let resumed = server.run_when(&id, |run| run["state"] == "running" && run["progress"]["epoch"].as_u64().is_some()).await;
+        assert!(resumed["progress"]["epoch"].as_u64().unwrap() + 1 >= reached, "at most one epoch is lost: {reached}, {resumed}");
+    }
+    assert_eq!(server.run_in_state(&id, "done").await["weights"], whole["weights"], "to the last bit");
+    assert_eq!(server.get("/health").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_worker_that_crashes_fails_its_run_and_the_next_one_is_trained() {
+    let server = Server::start();
+    let (id, worker) = server.long_run_under_way().await;
+    kill(worker, "-ABRT");
+    let failed = server.run_in_state(&id, "failed").await;
+    assert!(failed["reason"].as_str().unwrap().contains("crashed (signal 6)"), "{failed}");
+    let next = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    server.run_in_state(&next, "done").await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_leaves_runs_that_can_be_resumed() {
+    let mut server = Server::start();
+    let (id, worker) = server.long_run_under_way().await;
+    let waiting = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    server.restart("-KILL");
+    let interrupted = server.run_when(&id, |run| run["state"] != "running").await;
+    assert_eq!(interrupted["state"], "interrupted", "{interrupted}");
+    assert!(!Path::new(&format!("/proc/{worker}")).exists(), "the worker ended with its supervisor");
+    server.run_in_state(&waiting, "done").await;
+    server.post(&format!("/api/v1/runs/{id}/resume"), "", 202).await;
+    let before = interrupted["progress"]["step"].as_u64();
+    server.run_when(&id, |run| run["progress"]["step"].as_u64() > before).await;
+    server.restart("-TERM");
+    let interrupted = server.run_in_state(&id, "interrupted").await;
+    assert!(interrupted["reason"].as_str().unwrap().contains("supervisor stopped"), "{interrupted}");
+}
+
+#[tokio::test]
+async fn a_training_in_a_terminal_is_followed_by_the_server_and_cancelled_from_it() {
+    let server = Server::start();
+    let mut terminal = command()
+        .args(["train", "mlp", "--set", "dataset=fashion-mnist-sample", "epochs=4000", "--json", "--device", "cpu", "--data-dir"])
+        .arg(server.data_dir())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = loop {
+        let listed = server.json("/api/v1/runs", 200).await;
+        if let Some(id) = listed["items"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    server.run_when(&id, |run| run["progress"]["epoch"].as_u64() > Some(1)).await;
+    // Longer than the server looks for runs whose worker is gone: this one's is not.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(server.json(&format!("/api/v1/runs/{id}"), 200).await["state"], "running");
+    server.post(&format!("/api/v1/runs/{id}/cancel"), "", 202).await;
+    server.run_in_state(&id, "cancelled").await;
+    assert_eq!(terminal.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn damaged_checkpoints_are_noticed_and_what_is_whole_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = &["mlp", "--set", "dataset=fashion-mnist-sample", "epochs=60", "units=16", "--json"];
+    let whole = lines(&train(folder.path(), settings));
+    let run = whole[0]["run"].as_str().unwrap();
+    let checkpoint = folder.path().join("runs").join(run).join("checkpoint.safetensors");
+    // A run that is done can't be resumed; an export of the state just before stands in for one that was cut off there.
+    let database = rusqlite::Connection::open(folder.path().join("torchboard.sqlite")).unwrap();
+    let reopen = || database.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?", [run]).unwrap();
+    for damage in ["flipped", "cut", "both"] {
+        reopen();
+        let mut bytes = std::fs::read(&checkpoint).unwrap();
+        let middle = bytes.len() / 2;
+        if damage == "cut" { bytes.truncate(middle) } else { bytes[middle] ^= 0x55 }
+        std::fs::write(&checkpoint, bytes).unwrap();
+        if damage == "both" {
+            std::fs::write(checkpoint.with_file_name("checkpoint-previous.safetensors"), b"rubbish").unwrap();
+        }
+        let resumed = train(folder.path(), &["--resume", run, "--json"]);
+        assert_eq!(resumed.status.code(), Some(0), "{damage}: {}", String::from_utf8_lossy(&resumed.stderr));
+        let events = lines(&resumed);
+        let said = events.iter().any(|event| event["message"].as_str().is_some_and(|text| text.contains("checkpoint")));
+        assert!(said, "{damage}: {events:?}");
+        assert_eq!(events.last().unwrap()["outcome"], whole.last().unwrap()["outcome"], "{damage}: to the last bit");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_said_and_nothing_is_left_half() {
+    if is_root() {
+        println!("skipped: root may write anywhere, so that a read-only folder can't be tried");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o500)).unwrap();
+    let output = train(folder.path(), &["mlp", "--set", "dataset=fashion-mnist-sample", "epochs=1"]);
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--data-dir"), "{output:?}");
+}
+
+#[test]
+fn a_run_s_folder_that_is_taken_by_a_file_fails_the_run_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = train(folder.path(), &["mlp", "--set", "dataset=fashion-mnist-sample", "epochs=60", "--json"]);
+    let run = lines(&output)[0]["run"].as_str().unwrap().to_owned();
+    let place = folder.path().join("runs").join(&run);
+    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::write(&place, "in the way").unwrap();
+    let database = rusqlite::Connection::open(folder.path().join("torchboard.sqlite")).unwrap();
+    database.execute("UPDATE runs SET state = 'cancelled' WHERE id = ?", [&run]).unwrap();
+    let output = train(folder.path(), &["--resume", &run, "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let end = lines(&output).pop().unwrap();
+    assert_eq!(end["state"], "failed");
+    assert!(end["reason"].as_str().unwrap().contains("can't be written"), "{end}");
+}
+
+#[test]
+fn a_worker_says_what_is_wrong_with_its_spec() {
+    use std::io::Write as _;
+    for (spec, says) in [("", "no spec"), ("rubbish\n", "no spec"), ("{}\n", "no spec")] {
+        let mut child = command()
+            .arg("work")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(spec.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{output:?}");
+    }
+}
+
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}
