@@ -1,5 +1,6 @@
 //! Our side of every benchmark: one subcommand per suite, one JSON line of timings on standard output.
 
+mod fit;
 mod grid;
 mod load;
 mod runs;
@@ -14,6 +15,7 @@ fn main() {
     let suite = arguments.next();
     let rest: Vec<String> = arguments.collect();
     match suite.as_deref() {
+        Some("fit") => fit::run(&rest),
         Some("grid") => grid::run(&rest),
         Some("load") => load::run(&rest),
         Some("runs") => runs::run(&rest),
@@ -23,7 +25,7 @@ fn main() {
         Some("tsne") => tsne::run(&rest),
         Some("tune") => tune::run(&rest),
         other => {
-            eprintln!("expected a suite (grid, load, runs, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all");
+            eprintln!("expected a suite (fit, grid, load, runs, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all");
             std::process::exit(2);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
-use super::{Batch, Gradients, Initial, Layer, ModelError, Network, Noise, Parameter, Weights};
+use super::{Batch, Gradients, Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
 
 /// One hidden layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,11 +23,9 @@ pub struct Mlp {
 }
 
 pub(super) fn build(config: &Map<String, Value>, input: [i64; 3], classes: i64) -> Result<Arc<dyn Network>, ModelError> {
-    let number = |key: &str| {
-        config.get(key).and_then(Value::as_f64).ok_or_else(|| ModelError::Configuration(format!("the configuration of mlp lacks {key:?}")))
-    };
-    let units = number("units")? as i64;
-    Ok(Arc::new(Mlp { input, units, classes, dropout_input: number("dropout_input")?, dropout: number("dropout")? }))
+    let units = number(config, "units")? as i64;
+    let (dropout_input, dropout) = (number(config, "dropout_input")?, number(config, "dropout")?);
+    Ok(Arc::new(Mlp { input, units, classes, dropout_input, dropout }))
 }
 
 impl Mlp {

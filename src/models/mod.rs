@@ -2,6 +2,7 @@
 //!
 //! A network is one file and one line of [`REGISTRY`]; `tests/integration/networks.rs` holds each to the same promises.
 
+mod cnn;
 mod device;
 mod gradients;
 mod mlp;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub use cnn::Cnn;
 pub use device::{DeviceChoice, libtorch_version};
 pub use gradients::{Autograd, Batch, Gradients, gradients};
 pub use mlp::Mlp;
@@ -29,7 +31,7 @@ pub struct Entry {
 }
 
 /// Every network.
-pub const REGISTRY: &[Entry] = &[Entry { system: "mlp", build: mlp::build }];
+pub const REGISTRY: &[Entry] = &[Entry { system: "mlp", build: mlp::build }, Entry { system: "cnn", build: cnn::build }];
 
 /// Builds the network of `system`; `config` is its resolved configuration, `input` is `[height, width, channels]`.
 ///

@@ -1,5 +1,6 @@
 //! What a network is to the rest of the program.
 
+use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
 use super::{Batch, Gradients, Noise, Weights};
@@ -119,7 +120,12 @@ pub fn infer(network: &dyn Network, weights: &Weights, images: &Tensor) -> Resul
     Ok(tch::no_grad(|| network.forward(weights, images, None).log_softmax(-1, Kind::Float)))
 }
 
-/// The gradient's own loss, for whoever needs it once: mean cross-entropy of `batch` in nats.
+/// The number that a resolved configuration has for `key`.
+pub(super) fn number(config: &Map<String, Value>, key: &str) -> Result<f64, ModelError> {
+    let found = config.get(key).and_then(Value::as_f64);
+    found.ok_or_else(|| ModelError::Configuration(format!("the configuration lacks the number {key:?}")))
+}
+
 impl Batch {
     /// Mean over the batch of −Σ target · log-probability, in nats.
     #[must_use]

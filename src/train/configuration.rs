@@ -1,5 +1,7 @@
 //! What each system may be told: names, kinds, limits, defaults.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use crate::error::{AppError, AppResult};
@@ -81,7 +83,7 @@ pub fn systems() -> Vec<&'static str> {
 pub fn fields(system: &str) -> AppResult<&'static [Field]> {
     let found = SYSTEMS.iter().find(|(name, _)| *name == system);
     let unknown = || AppError::invalid("system", format!("there is no system {system:?} to train; there are {}", systems().join(", ")));
-    Ok(found.ok_or_else(unknown)?.1)
+    Ok(&found.ok_or_else(unknown)?.1)
 }
 
 /// Every key of `system`'s configuration: those of `given`, checked, and defaults for the others.
@@ -164,7 +166,7 @@ impl Field {
     }
 }
 
-const SYSTEMS: &[(&str, &[Field])] = &[("mlp", MLP)];
+static SYSTEMS: LazyLock<[(&str, Vec<Field>); 2]> = LazyLock::new(|| [("mlp", mlp()), ("cnn", cnn())]);
 
 const fn integer(name: &'static str, default: i64, min: i64, max: i64, about: &'static str) -> Field {
     Field { name, kind: Kind::Integer { min, max }, default: Constant::Integer(default), about }
@@ -178,42 +180,95 @@ const fn choice(name: &'static str, choices: &'static [&'static str], about: &'s
     Field { name, kind: Kind::Choice(choices), default: Constant::Text(choices[0]), about }
 }
 
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field { name, kind: Kind::Text, default: Constant::Text(""), about }
+}
+
 const fn boolean(name: &'static str, default: bool, about: &'static str) -> Field {
     Field { name, kind: Kind::Boolean, default: Constant::Boolean(default), about }
 }
 
+/// What the networks' own fields differ in.
+struct Training {
+    learning_rate: f64,
+    batch_size: i64,
+    epochs: i64,
+}
+
 /// The defaults are the course report's untuned network: plain Adam, as Keras has it, and nothing against overfitting.
-const MLP: &[Field] = &[
-    choice(
-        "dataset",
-        &["fashion-mnist", "mnist", "fashion-mnist-sample", "mnist-sample"],
-        "What it learns from; the samples are synthetic.",
-    ),
-    integer("units", 512, 1, 4096, "Units of the hidden layer."),
-    number("learning_rate", 0.01, 1e-7, 10.0, "Adam's step size; of a schedule, its peak."),
-    integer("batch_size", 32, 1, 8192, "Examples to a step."),
-    integer("epochs", 50, 1, 10_000, "Passes over the training examples."),
-    number("validation_share", 0.2, 0.0, 0.9, "The last share of the training set validates and is not learned from; 0 learns from all."),
-    choice("optimizer", &["adam", "adamw"], "AdamW lets weights decay apart from the gradient (Loshchilov and Hutter 2019)."),
-    number("weight_decay", 0.0, 0.0, 10.0, "How fast weights shrink: by this times the learning rate at each step. AdamW alone uses it."),
-    choice(
-        "schedule",
-        &["constant", "cosine", "one_cycle"],
-        "How the learning rate goes: constant; falling to 0 along a cosine; or rising for 30% of the steps first (Smith and Topin 2018).",
-    ),
-    number("dropout_input", 0.0, 0.0, 0.95, "Share of pixels that each step leaves out."),
-    number("dropout", 0.0, 0.0, 0.95, "Share of hidden units that each step leaves out (Srivastava et al. 2014)."),
-    number("label_smoothing", 0.0, 0.0, 0.9, "Share of each target that is spread evenly over all classes."),
-    number(
-        "averaging",
-        0.0,
-        0.0,
-        0.99999,
-        "Decay of a running average of the weights over the steps, which takes their place in use; 0: none.",
-    ),
-    integer("shift", 0, 0, 8, "Each time an image is seen it is moved by at most so many pixels each way."),
-    boolean("flip", false, "Each time an image is seen it is mirrored or not, by chance."),
-];
+fn mlp() -> Vec<Field> {
+    let mut fields = vec![
+        DATASET,
+        integer("units", 512, 1, 4096, "Units of the hidden layer."),
+        number("dropout_input", 0.0, 0.0, 0.95, "Share of pixels that each step leaves out."),
+        number("dropout", 0.0, 0.0, 0.95, "Share of hidden units that each step leaves out (Srivastava et al. 2014)."),
+    ];
+    fields.extend(training(&Training { learning_rate: 0.01, batch_size: 32, epochs: 50 }));
+    fields
+}
+
+fn cnn() -> Vec<Field> {
+    let mut fields = vec![
+        DATASET,
+        integer("channels", 16, 1, 256, "Channels of the first convolution; the second has twice, the third four times as many."),
+        integer("units", 128, 1, 4096, "Units of the dense layer."),
+        number("dropout", 0.25, 0.0, 0.95, "Share of values before each dense layer that each step leaves out."),
+    ];
+    fields.extend(training(&Training { learning_rate: 0.001, batch_size: 128, epochs: 12 }));
+    fields
+}
+
+const DATASET: Field = choice(
+    "dataset",
+    &["fashion-mnist", "mnist", "fashion-mnist-sample", "mnist-sample"],
+    "What it learns from; the samples are synthetic.",
+);
+
+/// What every classifier of images is trained with.
+fn training(defaults: &Training) -> [Field; 14] {
+    let Training { learning_rate, batch_size, epochs } = *defaults;
+    [
+        number("learning_rate", learning_rate, 1e-7, 10.0, "Adam's step size; of a schedule, its peak."),
+        integer("batch_size", batch_size, 1, 8192, "Examples to a step."),
+        integer("epochs", epochs, 1, 10_000, "Passes over the training examples."),
+        number(
+            "validation_share",
+            0.2,
+            0.0,
+            0.9,
+            "The last share of the training set validates and is not learned from; 0 learns from all.",
+        ),
+        choice("optimizer", &["adam", "adamw"], "AdamW lets weights decay apart from the gradient (Loshchilov and Hutter 2019)."),
+        number(
+            "weight_decay",
+            0.0,
+            0.0,
+            10.0,
+            "How fast weights shrink: by this times the learning rate at each step. AdamW alone uses it.",
+        ),
+        choice(
+            "schedule",
+            &["constant", "cosine", "one_cycle"],
+            "How the learning rate goes: constant; falling to 0 along a cosine; or rising for 30% of the steps first (Smith and Topin 2018).",
+        ),
+        number("label_smoothing", 0.0, 0.0, 0.9, "Share of each target that is spread evenly over all classes."),
+        number(
+            "averaging",
+            0.0,
+            0.0,
+            0.99999,
+            "Decay of a running average of the weights over the steps, which takes their place in use; 0: none.",
+        ),
+        integer("shift", 0, 0, 2, "Each time an image is seen it is moved by at most so many pixels each way."),
+        boolean("flip", false, "Each time an image is seen it is mirrored or not, by chance."),
+        text(
+            "teacher",
+            "Ids of finished runs, separated by commas, whose mean answer it learns from beside the labels (Hinton et al. 2015); empty: none.",
+        ),
+        number("teacher_share", 0.9, 0.0, 1.0, "Share of each target that is the teacher's answer; the rest is the label."),
+        number("teacher_temperature", 1.0, 1.0, 20.0, "What the teacher's logits are divided by: more makes its answer softer."),
+    ]
+}
 
 #[cfg(test)]
 mod tests {
@@ -272,9 +327,9 @@ mod tests {
         assert!(reason.starts_with("expected one of fashion-mnist, mnist, "), "{reason}");
         let (field, reason) = refused("mlp", json!({"unit": 3}));
         assert_eq!(field, "config.unit");
-        assert!(reason.contains("units, learning_rate"), "{reason}");
+        assert!(reason.contains("dataset, units, "), "{reason}");
         let (field, reason) = refused("perceptron", json!({}));
-        assert_eq!((field.as_str(), reason.as_str()), ("system", "there is no system \"perceptron\" to train; there are mlp"));
+        assert_eq!((field.as_str(), reason.as_str()), ("system", "there is no system \"perceptron\" to train; there are mlp, cnn"));
     }
 
     #[test]

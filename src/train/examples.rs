@@ -31,7 +31,8 @@ pub struct Epoch<'part> {
     part: &'part Part,
     augmentation: Augmentation,
     order: Vec<u32>,
-    random: Xoshiro256PlusPlus,
+    /// Number of the view of each image, in this order; empty when each is seen as it is.
+    views: Vec<u16>,
 }
 
 /// A seed for one purpose within one epoch: unlike seeds give unlike streams.
@@ -100,8 +101,24 @@ impl Part {
     pub fn epoch(&self, seed: u64, epoch: u64, augmentation: Augmentation) -> Epoch<'_> {
         let mut order: Vec<u32> = (0..self.len() as u32).collect();
         order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "order")));
-        let random = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "augmentation"));
-        Epoch { part: self, augmentation, order, random }
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "augmentation"));
+        let views = match augmentation.views() as u16 {
+            1 => Vec::new(),
+            count => order.iter().map(|_| random.random_range(0..count)).collect(),
+        };
+        Epoch { part: self, augmentation, order, views }
+    }
+
+    /// Appends an image, seen so, to `pixels`.
+    pub fn append(&self, place: usize, view: View, pixels: &mut Vec<u8>) {
+        let image = self.pixels(place..place + 1);
+        if view == View::default() {
+            pixels.extend_from_slice(image);
+        } else {
+            let start = pixels.len();
+            pixels.resize(start + image.len(), 0);
+            moved(image, self.examples.shape(), view, &mut pixels[start..]);
+        }
     }
 }
 
@@ -112,43 +129,50 @@ impl Epoch<'_> {
         self.order.iter().map(move |place| labels[*place as usize])
     }
 
-    /// Writes the images at `range` of this epoch's order to `pixels`, `[count, height, width, channels]`. Each is asked for once, in order.
-    pub fn fill(&mut self, range: Range<usize>, pixels: &mut Vec<u8>) {
-        let size = self.part.image_size();
+    /// Where the answer to each image as it is seen in this epoch stands among the answers to all views: view · examples + place.
+    pub fn answer_places(&self) -> impl Iterator<Item = usize> {
+        let views = self.views.iter().copied().chain(std::iter::repeat(0));
+        self.order.iter().zip(views).map(|(place, view)| usize::from(view) * self.part.len() + *place as usize)
+    }
+
+    /// Writes the images at `range` of this epoch's order to `pixels`, `[count, height, width, channels]`.
+    pub fn fill(&self, range: Range<usize>, pixels: &mut Vec<u8>) {
         pixels.clear();
-        for place in &self.order[range] {
-            let place = *place as usize;
-            let image = self.part.pixels(place..place + 1);
-            let start = pixels.len();
-            if self.augmentation == Augmentation::default() {
-                pixels.extend_from_slice(image);
-            } else {
-                pixels.resize(start + size, 0);
-                let View { right, down, mirrored } = self.augmentation.draw(&mut self.random);
-                moved(image, self.part.examples.shape(), right, down, mirrored, &mut pixels[start..]);
-            }
+        for place in range {
+            let view = self.views.get(place).map_or(View::default(), |view| self.augmentation.view(usize::from(*view)));
+            self.part.append(self.order[place] as usize, view, pixels);
         }
     }
 }
 
 /// One way to see an image.
-struct View {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct View {
     right: isize,
     down: isize,
     mirrored: bool,
 }
 
 impl Augmentation {
-    fn draw(self, random: &mut Xoshiro256PlusPlus) -> View {
-        let reach = self.shift as isize;
-        let mut offset = || if reach == 0 { 0 } else { random.random_range(-(reach as i32)..=reach as i32) as isize };
-        let (right, down) = (offset(), offset());
-        View { right, down, mirrored: self.flip && random.random() }
+    /// How many ways to see an image there are.
+    #[must_use]
+    pub fn views(self) -> usize {
+        let offsets = 2 * self.shift + 1;
+        offsets * offsets * if self.flip { 2 } else { 1 }
+    }
+
+    /// The way of this number, below [`Self::views`].
+    #[must_use]
+    pub fn view(self, number: usize) -> View {
+        let (offsets, reach) = (2 * self.shift + 1, self.shift as isize);
+        let offset = |number: usize| (number % offsets) as isize - reach;
+        View { right: offset(number), down: offset(number / offsets), mirrored: number >= offsets * offsets }
     }
 }
 
 /// Writes `image` moved right and down, after mirroring it where that is asked for, into `target`, which is all 0.
-fn moved(image: &[u8], [height, width, channels]: [usize; 3], right: isize, down: isize, mirrored: bool, target: &mut [u8]) {
+fn moved(image: &[u8], [height, width, channels]: [usize; 3], view: View, target: &mut [u8]) {
+    let View { right, down, mirrored } = view;
     let line = width * channels;
     let right = right.clamp(-(width as isize), width as isize);
     // Columns that are filled, and where the first of them comes from.
@@ -204,7 +228,7 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, (0..20).collect::<Vec<u8>>());
 
-        let mut epoch = part.epoch(1, 1, Augmentation::default());
+        let epoch = part.epoch(1, 1, Augmentation::default());
         let labels: Vec<u8> = epoch.labels().collect();
         let mut pixels = Vec::new();
         epoch.fill(3..5, &mut pixels);
@@ -218,7 +242,7 @@ mod tests {
         let image = [1, 2, 3, 4, 5, 6];
         let view = |right, down, mirrored| {
             let mut target = [0; 6];
-            moved(&image, [2, 3, 1], right, down, mirrored, &mut target);
+            moved(&image, [2, 3, 1], View { right, down, mirrored }, &mut target);
             target
         };
         assert_eq!(view(0, 0, false), image);
@@ -232,16 +256,38 @@ mod tests {
         assert_eq!(view(3, 0, false), [0; 6]);
         assert_eq!((view(7, 0, false), view(-7, 5, true)), ([0; 6], [0; 6]));
         let mut colours = [0; 6];
-        moved(&image, [1, 2, 3], 0, 0, true, &mut colours);
+        moved(&image, [1, 2, 3], View { mirrored: true, ..View::default() }, &mut colours);
         assert_eq!(colours, [4, 5, 6, 1, 2, 3]);
     }
 
     #[test]
-    fn every_offset_and_both_sides_are_drawn() {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(4);
+    fn views_are_all_offsets_on_both_sides() {
         let augmentation = Augmentation { shift: 1, flip: true };
-        let seen: std::collections::BTreeSet<_> =
-            (0..500).map(|_| augmentation.draw(&mut random)).map(|view| (view.right, view.down, view.mirrored)).collect();
+        let views: std::collections::BTreeSet<View> = (0..augmentation.views()).map(|number| augmentation.view(number)).collect();
+        assert_eq!(views.len(), 18);
+        assert!(views.iter().all(|view| view.right.abs() <= 1 && view.down.abs() <= 1));
+        assert_eq!((Augmentation::default().views(), Augmentation::default().view(0)), (1, View::default()));
+    }
+
+    #[test]
+    fn an_epoch_draws_every_view_and_knows_where_its_answers_stand() {
+        let part = part(20);
+        let augmentation = Augmentation { shift: 1, flip: true };
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0..40 {
+            let epoch = part.epoch(1, number, augmentation);
+            let mut pixels = Vec::new();
+            epoch.fill(0..20, &mut pixels);
+            for (place, answer) in epoch.answer_places().enumerate() {
+                let (view, example) = (answer / 20, answer % 20);
+                let mut image = Vec::new();
+                part.append(example, augmentation.view(view), &mut image);
+                assert_eq!(image, pixels[6 * place..6 * (place + 1)]);
+                seen.insert(view);
+            }
+        }
         assert_eq!(seen.len(), 18);
+        let plain: Vec<usize> = part.epoch(1, 1, Augmentation::default()).answer_places().collect();
+        assert!(plain.iter().all(|place| *place < 20));
     }
 }

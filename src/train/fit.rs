@@ -18,10 +18,11 @@ use super::{
     Event, Metric, Outcome, Progress, Spec, State,
     checkpoint::{Arrays, Checkpoints, WEIGHTS},
     configuration,
-    examples::{Augmentation, Part, seed_of},
+    examples::{Augmentation, Epoch, Part, seed_of},
     optimizer::Adam,
     predictor::{as_images, dataset_of, network_of},
     schedule::Schedule,
+    teacher::Teachers,
 };
 use crate::{
     data::{Datasets, Split},
@@ -51,6 +52,9 @@ pub struct Ended {
 pub fn run(spec: &Spec, datasets: &Datasets, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<Ended> {
     say(Event::State { state: State::Running, reason: None });
     let mut fit = Fit::new(spec, datasets, say)?;
+    if !fit.ask_teachers(say, cancelled)? {
+        return Ok(Ended { state: State::Cancelled, reason: Some("stopped before its first step".into()), outcome: None });
+    }
     while fit.epoch < fit.config.epochs {
         if !fit.train_epoch(say, cancelled)? {
             let reason =
@@ -77,6 +81,9 @@ struct Config {
     averaging: f64,
     shift: usize,
     flip: bool,
+    teacher: String,
+    teacher_share: f64,
+    teacher_temperature: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -99,6 +106,9 @@ struct Fit {
     adam: Adam,
     train: Part,
     validation: Part,
+    teachers: Option<Teachers>,
+    /// What the teachers answer, `[views · examples, classes]`.
+    answers: Option<Tensor>,
     /// Whole epochs done.
     epoch: u64,
     steps_per_epoch: u64,
@@ -120,6 +130,8 @@ impl Fit {
         if train.is_empty() {
             return Err(AppError::invalid("config.validation_share", "nothing is left to learn from"));
         }
+        let asked = (!config.teacher.is_empty()).then(|| Teachers::open(&config.teacher, spec, device));
+        let teachers = asked.transpose()?;
         let parameters = network.parameters();
         let weights = Weights::initial(&parameters, seed_of(spec.seed, 0, "weights"), device);
         let gradient = weights.zeros_like();
@@ -145,7 +157,9 @@ impl Fit {
             epoch: 0,
             steps_per_epoch: train.len().div_ceil(config.batch_size) as u64,
             checkpoints: Checkpoints::new(&spec.folder),
-            identity: identity(spec, &resolved, &train),
+            identity: identity(spec, &resolved, &train, teachers.as_ref())?,
+            teachers,
+            answers: None,
             clock: Clock::new(config.epochs * train.len() as u64),
             spec: Spec { config: resolved, ..spec.clone() },
             config,
@@ -195,15 +209,29 @@ impl Fit {
         Ok(())
     }
 
+    /// Lets the teachers answer, where there are some. `false` when it was cancelled on the way.
+    fn ask_teachers(&mut self, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<bool> {
+        let Some(teachers) = &self.teachers else { return Ok(true) };
+        let (start, augmentation) = (Instant::now(), self.augmentation());
+        let temperature = self.config.teacher_temperature;
+        self.answers = teachers.answers(&self.train, augmentation, temperature, self.device, cancelled)?;
+        let (views, seconds) = (augmentation.views() * self.train.len(), start.elapsed().as_secs_f64());
+        say(Event::Log { message: format!("the teacher answered to {views} views of the images in {seconds:.0} s") });
+        Ok(self.answers.is_some())
+    }
+
+    fn augmentation(&self) -> Augmentation {
+        Augmentation { shift: self.config.shift, flip: self.config.flip }
+    }
+
     /// Learns from every example once, then validates. `false` when it was cancelled on the way.
     fn train_epoch(&mut self, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<bool> {
         let number = self.epoch + 1;
-        let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip };
         let train = self.train.clone();
-        let mut examples = train.epoch(self.spec.seed, number, augmentation);
+        let examples = train.epoch(self.spec.seed, number, self.augmentation());
         let mut noise = Noise::new(seed_of(self.spec.seed, number, "dropout"), self.device);
         let labels: Vec<i64> = examples.labels().map(i64::from).collect();
-        let targets = self.targets(&labels);
+        let targets = self.targets(&examples, &labels);
         let log_probabilities = targets.zeros_like(); // [examples, classes], filled step by step
         let (count, batch_size) = (train.len(), self.config.batch_size);
         // Images become f32 for a few steps at once: three operators for eight steps, and what they make is still in the cache when it
@@ -262,12 +290,20 @@ impl Fit {
         Ok(true)
     }
 
-    /// What the network should answer, `[examples, classes]`.
-    fn targets(&self, labels: &[i64]) -> Tensor {
+    /// What the network should answer in this epoch, `[examples, classes]`.
+    fn targets(&self, examples: &Epoch, labels: &[i64]) -> Tensor {
         let classes = self.network.outputs();
-        let hot = Tensor::from_slice(labels).to_device(self.device).one_hot(classes).to_kind(Kind::Float);
+        let mut targets = Tensor::from_slice(labels).to_device(self.device).one_hot(classes).to_kind(Kind::Float);
         let smoothing = self.config.label_smoothing;
-        if smoothing > 0.0 { hot * (1.0 - smoothing) + smoothing / classes as f64 } else { hot }
+        if smoothing > 0.0 {
+            targets = targets * (1.0 - smoothing) + smoothing / classes as f64;
+        }
+        if let Some(answers) = &self.answers {
+            let places: Vec<i64> = examples.answer_places().map(|place| place as i64).collect();
+            let answers = answers.index_select(0, &Tensor::from_slice(&places).to_device(self.device));
+            let _ = targets.lerp_(&answers, self.config.teacher_share);
+        }
+        targets
     }
 
     /// Loss and accuracy on the validation part, if there is one.
@@ -318,7 +354,12 @@ impl Fit {
         let mut arrays = Arrays::default();
         arrays.add("", weights).context("can't copy the weights")?;
         let hash = weights.hash().context("can't copy the weights")?;
-        let metadata = [("system", self.spec.system.clone()), ("epochs", self.epoch.to_string()), ("weights", hash.clone())];
+        let metadata = [
+            ("system", self.spec.system.clone()),
+            ("config", Value::from(self.spec.config.clone()).to_string()),
+            ("epochs", self.epoch.to_string()),
+            ("weights", hash.clone()),
+        ];
         arrays.metadata.extend(metadata.map(|(key, value)| (key.to_owned(), value)));
         arrays.write(&self.spec.folder.join(WEIGHTS))?;
         Ok(hash)
@@ -372,10 +413,11 @@ fn threads_for(network: &dyn Network, batch_size: usize, threads: usize) -> usiz
     if parameter_count(network) * (batch_size as i64) < WORK_FOR_THREADS { 1 } else { threads.max(1) }
 }
 
-/// A hash of what decides a training's numbers: system, configuration, seed, data.
-fn identity(spec: &Spec, config: &serde_json::Map<String, Value>, train: &Part) -> String {
-    let text = serde_json::json!([spec.system, config, spec.seed, train.hash()]).to_string();
-    format!("{:032x}", xxh3_128(text.as_bytes()))
+/// A hash of what decides a training's numbers: system, configuration, seed, data, teachers.
+fn identity(spec: &Spec, config: &serde_json::Map<String, Value>, train: &Part, teachers: Option<&Teachers>) -> AppResult<String> {
+    let teachers = teachers.map(Teachers::hashes).transpose()?;
+    let text = serde_json::json!([spec.system, config, spec.seed, train.hash(), teachers]).to_string();
+    Ok(format!("{:032x}", xxh3_128(text.as_bytes())))
 }
 
 /// Times a training, over interruptions.

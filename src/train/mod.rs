@@ -9,6 +9,7 @@ mod optimizer;
 mod predictor;
 mod schedule;
 pub mod spec;
+mod teacher;
 
 pub use event::{Event, Metric, Outcome, Progress, State};
 pub use examples::Part;

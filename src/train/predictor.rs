@@ -16,7 +16,7 @@ use crate::{
 /// A network with the weights of a finished run. It may be sent to the thread that owns it.
 pub struct Predictor {
     network: Arc<dyn Network>,
-    weights: Weights,
+    pub(super) weights: Weights,
     device: Device,
 }
 
@@ -29,13 +29,21 @@ impl Predictor {
     /// # Errors
     /// [`AppError::Unavailable`] when there are no weights, or damaged ones, or those of another configuration.
     pub fn open(folder: &Path, system: &str, config: &Map<String, Value>, device: Device) -> AppResult<Self> {
-        let dataset = dataset_of(config)?;
-        let network = network_of(system, config, dataset)?;
-        let path = folder.join(WEIGHTS);
-        let arrays = Arrays::read(&path).map_err(|reason| AppError::Unavailable(format!("{reason}.")))?;
-        let arrays = arrays.ok_or_else(|| AppError::Unavailable(format!("There are no weights yet: {} is missing.", path.display())))?;
+        Self::from_arrays(&read(folder)?, folder, system, config, device)
+    }
+
+    /// As [`Self::open`], of the system and configuration that the weights' file itself tells; gives the configuration too.
+    pub(super) fn open_run(folder: &Path, device: Device) -> AppResult<(Self, Map<String, Value>)> {
+        let arrays = read(folder)?;
+        let told = |key: &str| arrays.metadata.get(key).with_context(|| format!("{} does not tell its {key}", folder.display()));
+        let config: Map<String, Value> = serde_json::from_str(told("config")?).context("the weights' configuration is no JSON")?;
+        Ok((Self::from_arrays(&arrays, folder, told("system")?, &config, device)?, config))
+    }
+
+    fn from_arrays(arrays: &Arrays, folder: &Path, system: &str, config: &Map<String, Value>, device: Device) -> AppResult<Self> {
+        let network = network_of(system, config, dataset_of(config)?)?;
         let weights = Weights::zeros(&network.parameters(), device);
-        arrays.set("", &weights).map_err(|error| AppError::Unavailable(format!("{}: {error}.", path.display())))?;
+        arrays.set("", &weights).map_err(|error| AppError::Unavailable(format!("{}: {error}.", folder.join(WEIGHTS).display())))?;
         Ok(Self { network, weights, device })
     }
 
@@ -64,6 +72,13 @@ impl Predictor {
         }
         Ok(probabilities)
     }
+}
+
+/// The final weights in a run's folder.
+fn read(folder: &Path) -> AppResult<Arrays> {
+    let path = folder.join(WEIGHTS);
+    let arrays = Arrays::read(&path).map_err(|reason| AppError::Unavailable(format!("{reason}.")))?;
+    arrays.ok_or_else(|| AppError::Unavailable(format!("There are no weights yet: {} is missing.", path.display())))
 }
 
 /// Pixels `[n, height, width, channels]`, 0 to 255, as f32 from 0 to 1.
