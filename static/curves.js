@@ -28,7 +28,8 @@ addEventListener("resize", () => charts.forEach(({ plot, place }) => plot.setSiz
 
 await Promise.all(ids.map(load));
 draw();
-ids.forEach(follow);
+if (single) follow(ids[0]);
+else look();
 
 // --- Data ----------------------------------------------------------------------------------------------------
 
@@ -47,25 +48,52 @@ function add(id, metric, split, point) {
   series.get(key).points.set(point.step, point); // a resumed run says again what came after its checkpoint
 }
 
-/** From the event that the page ends with; the browser reconnects by itself and says which event it heard last. */
-function follow(id) {
-  const events = new EventSource(`/api/v1/runs/${id}/events?after=${page.dataset.after ?? 0}`);
-  events.addEventListener("metric", (event) => {
-    const { name, split, epoch, step, value } = JSON.parse(event.data);
-    const isNew = ![...runs.values()].some(({ series }) => [...series.values()].some((known) => known.metric === name));
+/**
+ * From the event that the page ends with; the browser reconnects by itself and says which event it heard last. A page in the background
+ * lets go of its connection, since a browser has but six to a server for all its pages, and goes on later from the same event.
+ */
+function follow(id, after = page.dataset.after) {
+  let last = after;
+  const events = new EventSource(`/api/v1/runs/${id}/events?after=${after}`);
+  const hear = (name, act) =>
+    events.addEventListener(name, (event) => {
+      last = event.lastEventId;
+      act(JSON.parse(event.data));
+    });
+  hear("metric", ({ name, split, epoch, step, value }) => {
+    const isNew = !page.querySelector(`.chart[data-metric="${name}"]`);
     add(id, name, split, { epoch, step, value });
     if (isNew) refresh("#curves").then(rebuild);
     drawSoon();
   });
-  if (single) {
-    events.addEventListener("progress", (event) => progress(JSON.parse(event.data)));
-    events.addEventListener("log", (event) => log(JSON.parse(event.data)));
-    events.addEventListener("state", () => refresh("#head"));
-  }
-  events.addEventListener("end", () => {
+  hear("progress", progress);
+  hear("log", log);
+  hear("checkpoint", () => {});
+  hear("state", () => refresh("#head"));
+  const rest = () => {
+    if (!document.hidden) return;
     events.close();
+    document.removeEventListener("visibilitychange", rest);
+    document.addEventListener("visibilitychange", () => follow(id, last), { once: true });
+  };
+  document.addEventListener("visibilitychange", rest);
+  hear("end", () => {
+    events.close();
+    document.removeEventListener("visibilitychange", rest);
     refresh("#head", "#results", ".chart figcaption", ".chart details");
   });
+}
+
+/** Several runs are looked at again every few seconds, those that move: a connection to each would be too many. */
+async function look() {
+  const moving = ids.filter((_, place) => page.dataset.moving.split(",")[place] === "true");
+  if (!moving.length) return;
+  await new Promise((done) => setTimeout(done, 2000));
+  if (document.hidden) await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
+  await Promise.all(moving.map((id) => load(id).catch(() => {})));
+  drawSoon();
+  await refresh("#results");
+  look();
 }
 
 // --- The rest of the page ------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ async fn a_run_is_started_watched_cancelled_resumed_and_compared() {
     browser.run("document.querySelector('button[value=cancel]').click()").await;
     eventually(&browser, "return document.querySelector('#state')?.textContent === 'cancelled'").await;
 
-    let other = r#"{"system":"mlp","name":"other","config":{"dataset":"fashion-mnist-sample","epochs":3,"learning_rate":0.001}}"#;
+    let other = r#"{"system":"mlp","name":"other","config":{"dataset":"fashion-mnist-sample","epochs":3,"learning_rate":0.001,"units":32}}"#;
     let other = server.post("/api/v1/runs", other, 202).await["id"].as_str().unwrap().to_owned();
     server.run_in_state(&other, "done").await;
     browser.open(&format!("{}/runs?lang=en", server.address)).await;

@@ -1,6 +1,6 @@
 //! What happens to runs when processes die, disks can't be written and files are damaged: never a lost run, never one that runs for ever.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
 use crate::{
     runs::{kill, lines, train, workers_of},
@@ -135,6 +135,37 @@ fn a_folder_that_cannot_be_written_is_said_and_nothing_is_left_half() {
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--data-dir"), "{output:?}");
+}
+
+#[test]
+fn a_full_disk_fails_the_run_with_the_reason_and_it_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let run_mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(folder.path()).output();
+    let mounted = run_mount(&["-t", "tmpfs", "-o", "size=2m", "none"]);
+    if !mounted.as_ref().is_ok_and(|output| output.status.success()) {
+        println!("skipped: this user may not mount a small disk to fill");
+        return;
+    }
+    let _unmount = Unmount(folder.path().to_owned());
+    // One checkpoint of 512 units is larger than what is left.
+    let output = train(folder.path(), &["mlp", "--set", "dataset=fashion-mnist-sample", "epochs=3", "units=512", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let events = lines(&output);
+    let end = events.last().unwrap();
+    assert_eq!(end["state"], "failed", "{end}");
+    assert!(end["reason"].as_str().unwrap().to_lowercase().contains("no space"), "{end}");
+    let run = end["run"].as_str().unwrap();
+    assert!(run_mount(&["-o", "remount,size=64m"]).unwrap().status.success());
+    let resumed = train(folder.path(), &["--resume", run, "--json"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", String::from_utf8_lossy(&resumed.stderr));
+}
+
+struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
 }
 
 #[test]

@@ -144,6 +144,9 @@ async fn a_run_is_asked_for_followed_and_read() {
 #[tokio::test]
 async fn what_cannot_be_used_is_named() {
     let server = Server::start();
+    let systems = server.json("/api/v1/systems", 200).await;
+    let units = systems["items"][0]["fields"].as_array().unwrap().iter().find(|field| field["name"] == "units").unwrap();
+    assert_eq!((&systems["items"][0]["id"], &units["default"]), (&json!("mlp"), &json!(512)));
     for (body, field) in [
         (json!({ "system": "nothing" }), "system"),
         (json!({ "system": "mlp", "config": { "unit": 3 } }), "config.unit"),

@@ -24,13 +24,14 @@ use crate::{
     error::{AppError, AppResult},
     jobs,
     store::{self, Best, Change, DatasetUse, Numbered, Order, Origin, Query, Run},
-    train::{self, Progress},
+    train::{self, Progress, configuration},
     web::{AppState, body::JsonBody, parameters::Parameters},
 };
 
 /// Every route on runs.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(systems))
         .routes(routes!(list, create))
         .routes(routes!(show, change, delete))
         .routes(routes!(cancel))
@@ -182,6 +183,43 @@ async fn list(State(state): State<AppState>, parameters: Parameters) -> AppResul
     let query = query(&parameters, 50)?;
     let page = state.compute(move |app| app.store.runs(&query)).await?;
     Ok(Json(Listed { items: page.runs.into_iter().map(RunInfo::from).collect(), next_cursor: page.next }))
+}
+
+/// What can be trained.
+#[derive(Serialize, ToSchema)]
+struct SystemInfo {
+    #[schema(example = "mlp")]
+    id: &'static str,
+    /// The keys of its configuration.
+    fields: Vec<FieldInfo>,
+}
+
+/// A key of a configuration.
+#[derive(Serialize, ToSchema)]
+struct FieldInfo {
+    #[schema(example = "units")]
+    name: &'static str,
+    /// What it does.
+    about: &'static str,
+    /// Which values it takes, in words.
+    #[schema(example = "a whole number from 1 to 4096")]
+    expected: String,
+    #[schema(value_type = Object, example = 512)]
+    default: Value,
+}
+
+/// What can be trained, and every key of its configuration: what it does, which values it takes, what it is unless it is given.
+#[utoipa::path(get, path = "/api/v1/systems", tag = "runs", responses((status = 200, body = Listed<SystemInfo>)))]
+async fn systems() -> AppResult<Json<Listed<SystemInfo>>> {
+    let field = |field: &configuration::Field| FieldInfo {
+        name: field.name,
+        about: field.about,
+        expected: field.expected(),
+        default: field.default.value(),
+    };
+    let system = |id: &'static str| Ok(SystemInfo { id, fields: configuration::fields(id)?.iter().map(field).collect() });
+    let items = configuration::systems().into_iter().map(system).collect::<AppResult<_>>()?;
+    Ok(Json(Listed { items, next_cursor: None }))
 }
 
 /// What to train.
