@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Server, command};
 
 /// A server whose store has one run that is done, and the run's id. Trained in another process, as from a terminal.
-fn trained() -> (Server, String) {
+pub fn trained() -> (Server, String) {
     let server = Server::start();
     let id = train(&server, &["units=16", "learning_rate=0.005", "epochs=3"]);
     (server, id)
@@ -35,7 +35,9 @@ fn form(name: &str, file: &[u8], fields: &[(&str, &str)]) -> (String, Vec<u8>) {
     for (field, value) in fields {
         body.extend(format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").into_bytes());
     }
-    let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\nContent-Type: application/octet-stream\r\n\r\n");
+    let head = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+    );
     body.extend(head.into_bytes());
     body.extend_from_slice(file);
     body.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
@@ -66,7 +68,9 @@ async fn an_evaluation_has_the_shape_of_the_contract_and_is_the_same_in_the_term
     let right: u64 = (0..10).map(|label| confusion[label][label].as_u64().unwrap()).sum();
     assert!((number(&evaluation["accuracy"]) - right as f64 / n as f64).abs() < 1e-12);
     assert!(number(&evaluation["accuracy"]) > 0.5, "three epochs on drawings of ten kinds: {}", evaluation["accuracy"]);
-    for path in ["/macro/precision", "/weighted/f1", "/balanced_accuracy", "/auc/macro", "/average_precision/macro", "/average_precision/micro"] {
+    for path in
+        ["/macro/precision", "/weighted/f1", "/balanced_accuracy", "/auc/macro", "/average_precision/macro", "/average_precision/micro"]
+    {
         assert!((0.0..=1.0).contains(&number(evaluation.pointer(path).unwrap())), "{path}");
     }
     assert_eq!(evaluation["auc"]["per_class"].as_array().unwrap().len(), 10);
@@ -74,14 +78,21 @@ async fn an_evaluation_has_the_shape_of_the_contract_and_is_the_same_in_the_term
     let printed = evaluate(&server, &[&id, "--split", "test", "--json"]);
     assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap(), evaluation);
     let text = String::from_utf8(evaluate(&server, &[&id]).stdout).unwrap();
-    assert!(text.contains("precision    recall  f1-score   support") && text.contains("weighted avg") && text.contains("Ankle boot"), "{text}");
+    assert!(
+        text.contains("precision    recall  f1-score   support") && text.contains("weighted avg") && text.contains("Ankle boot"),
+        "{text}"
+    );
 
     // What the network said is kept, and what is kept is believed only for the same weights.
     assert!(server.data_dir().join("runs").join(&id).join("predictions-test.safetensors").is_file());
     let validation = server.json(&format!("/api/v1/runs/{id}/evaluation?split=validation"), 200).await;
     let run = server.json(&format!("/api/v1/runs/{id}"), 200).await;
     let last = number(&run["best"]["validation_accuracy"]["last"]);
-    assert!((number(&validation["accuracy"]) - last).abs() < 1e-9, "the training measured {last}, the evaluation {}", validation["accuracy"]);
+    assert!(
+        (number(&validation["accuracy"]) - last).abs() < 1e-9,
+        "the training measured {last}, the evaluation {}",
+        validation["accuracy"]
+    );
 }
 
 #[tokio::test]
@@ -185,7 +196,8 @@ async fn the_page_says_how_to_begin_and_then_shows_what_the_network_does() {
     let id = train(&server, &["units=16", "learning_rate=0.005", "epochs=3"]);
     let page = server.page("/fashion").await;
     assert!(page.contains(&format!("/runs/{id}")) && page.contains("synthetic"), "whose numbers they are, and that they are not real");
-    for part in ["id=\"confusion\"", "id=\"precision-recall\"", "id=\"reliability\"", "id=\"mistakes\"", "enctype=\"multipart/form-data\""] {
+    for part in ["id=\"confusion\"", "id=\"precision-recall\"", "id=\"reliability\"", "id=\"mistakes\"", "enctype=\"multipart/form-data\""]
+    {
         assert!(page.contains(part), "{part}");
     }
     let persian = server.page("/fashion?lang=fa&matrix=rows").await;
@@ -203,7 +215,9 @@ async fn the_page_says_how_to_begin_and_then_shows_what_the_network_does() {
 async fn every_figure_of_the_page_has_every_form() {
     let (server, id) = trained();
     for name in ["confusion", "precision-recall", "roc", "reliability"] {
-        for (extension, kind) in [("svg", "image/svg+xml"), ("png", "image/png"), ("csv", "text/csv; charset=utf-8"), ("json", "application/json")] {
+        for (extension, kind) in
+            [("svg", "image/svg+xml"), ("png", "image/png"), ("csv", "text/csv; charset=utf-8"), ("json", "application/json")]
+        {
             let path = format!("/figures/fashion-{name}.{extension}?run={id}");
             let response = server.get(&path).await;
             assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &kind.parse().unwrap()), "{path}");

@@ -3,6 +3,7 @@
 mod architecture;
 mod browser;
 mod browser_datasets;
+mod browser_fashion;
 mod browser_runs;
 mod browser_words;
 mod classifiers;
