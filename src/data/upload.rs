@@ -80,7 +80,8 @@ pub fn read(bytes: &[u8], side: usize) -> AppResult<Upload> {
 fn decode(bytes: &[u8]) -> AppResult<(DynamicImage, Vec<Step>)> {
     let invalid = |reason: String| AppError::invalid("image", reason);
     let damaged = |error: image::ImageError| invalid(format!("can't be read: {error}."));
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| invalid(format!("can't be read: {error}.")))?;
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| invalid(format!("can't be read: {error}.")))?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
         return Err(invalid("is no picture in PNG, JPEG or WebP.".into()));
     }
@@ -143,7 +144,8 @@ fn fit(picture: GrayImage, side: u32, steps: &mut Vec<Step>) -> GrayImage {
         (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
         debug_assert!(pixel[0] != ground);
     }
-    let object = if left > right { picture } else { imageops::crop_imm(&picture, left, top, right - left + 1, bottom - top + 1).to_image() };
+    let object =
+        if left > right { picture } else { imageops::crop_imm(&picture, left, top, right - left + 1, bottom - top + 1).to_image() };
     if object.dimensions() != from {
         steps.push(Step::Trimmed { from, to: object.dimensions() });
     }
@@ -220,7 +222,8 @@ mod tests {
 
     #[test]
     fn what_is_seen_through_counts_as_white_paper() {
-        let cut_out = image::RgbaImage::from_fn(56, 56, |x, _| if x < 28 { image::Rgba([0, 0, 0, 255]) } else { image::Rgba([9, 9, 9, 0]) });
+        let cut_out =
+            image::RgbaImage::from_fn(56, 56, |x, _| if x < 28 { image::Rgba([0, 0, 0, 255]) } else { image::Rgba([9, 9, 9, 0]) });
         let upload = read(&png(&DynamicImage::ImageRgba8(cut_out)), 28).unwrap();
         assert_eq!(upload.steps[0], Step::Filled);
     }

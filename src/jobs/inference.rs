@@ -257,49 +257,49 @@ mod tests {
         Arc::new(Trained { run: run.into(), weights: run.into(), folder: PathBuf::new(), system: "mlp".into(), config: Map::new() })
     }
 
-    /// Each image is one pixel, its own only probability; what was computed in one pass is written down. Pixel 200 makes it panic.
-    fn start(capacity: usize) -> (Inference, Arc<Mutex<Vec<(String, usize)>>>, std::sync::mpsc::Sender<()>) {
+    /// An [`Inference`] whose images are one pixel, its own only probability. Pixel 200 makes it panic; the network `slow` says that it has been
+    /// asked, and waits to be let go on.
+    struct Bench {
+        inference: Inference,
+        /// Whose network computed how many images in one pass.
+        passes: Arc<Mutex<Vec<(String, usize)>>>,
+        asked: std::sync::mpsc::Receiver<()>,
+        go_on: std::sync::mpsc::Sender<()>,
+    }
+
+    fn start(capacity: usize) -> Bench {
         let passes = Arc::new(Mutex::new(Vec::new()));
-        let (gate, wait) = std::sync::mpsc::channel::<()>();
-        let seen = Arc::clone(&passes);
-        let wait = Arc::new(Mutex::new(wait));
+        let (ask, asked) = std::sync::mpsc::channel();
+        let (go_on, wait) = std::sync::mpsc::channel();
+        let (seen, wait) = (Arc::clone(&passes), Arc::new(Mutex::new(wait)));
         let inference = Inference::start_with(capacity, move |trained| {
             if trained.run == "broken" {
                 return Err(AppError::Unavailable("There are no weights.".into()));
             }
-            let (seen, wait, run) = (Arc::clone(&seen), Arc::clone(&wait), trained.run.clone());
+            let (seen, ask, wait, run) = (Arc::clone(&seen), ask.clone(), Arc::clone(&wait), trained.run.clone());
             Ok(Box::new(move |images: &[u8]| {
                 if run == "slow" {
-                    let _ = wait.lock().unwrap().recv();
+                    ask.send(()).unwrap();
+                    wait.lock().unwrap().recv().unwrap();
                 }
                 assert!(!images.contains(&200));
                 seen.lock().unwrap().push((run.clone(), images.len()));
                 Ok(images.iter().map(|&pixel| f32::from(pixel)).collect())
             }))
-        })
-        .unwrap();
-        (inference, passes, gate)
+        });
+        Bench { inference: inference.unwrap(), passes, asked, go_on }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
+    #[tokio::test]
     async fn those_who_wait_are_answered_in_one_pass_for_each_network() {
-        let (inference, passes, gate) = start(64);
-        let first = tokio::spawn({ let inference = inference.clone(); async move { inference.one(trained("slow"), vec![1]).await } });
-        while inference.waiting.capacity() < 64 || first.is_finished() {
-            tokio::task::yield_now().await; // until the thread has taken the first
-        }
-        let asked: Vec<_> = (0..10_u8)
-            .map(|pixel| {
-                let (inference, network) = (inference.clone(), trained(if pixel % 2 == 0 { "even" } else { "odd" }));
-                tokio::spawn(async move { inference.one(network, vec![pixel]).await })
-            })
-            .collect();
-        while inference.waiting.capacity() > 54 {
-            tokio::task::yield_now().await; // until all of them wait
-        }
-        gate.send(()).unwrap();
-        for (pixel, asked) in asked.into_iter().enumerate() {
-            assert_eq!(asked.await.unwrap().unwrap(), [pixel as f32], "each has its own answer");
+        let Bench { inference, passes, asked, go_on } = start(64);
+        let ask = |run: &str, pixel| inference.ask(trained(run), Images::One(vec![pixel])).unwrap();
+        let first = ask("slow", 1);
+        asked.recv().unwrap(); // the thread is busy: all that follow wait together
+        let answers: Vec<_> = (0..10).map(|pixel| (pixel, ask(if pixel % 2 == 0 { "even" } else { "odd" }, pixel))).collect();
+        go_on.send(()).unwrap();
+        for (pixel, answer) in answers {
+            assert_eq!(answer.await.unwrap().unwrap(), [f32::from(pixel)], "each has its own answer");
         }
         first.await.unwrap().unwrap();
         let mut passes = passes.lock().unwrap().clone();
@@ -307,23 +307,21 @@ mod tests {
         assert_eq!(passes, [("even".into(), 5), ("odd".into(), 5), ("slow".into(), 1)]);
     }
 
-    #[tokio::test(flavor = "multi_thread")]
+    #[tokio::test]
     async fn when_too_many_wait_the_next_is_told_to_come_back() {
-        let (inference, _passes, gate) = start(1);
-        let ask = |inference: &Inference| inference.ask(trained("slow"), Images::One(vec![1]));
-        let first = ask(&inference).unwrap();
-        while inference.waiting.capacity() == 0 {
-            tokio::task::yield_now().await;
-        }
-        let second = ask(&inference).unwrap();
-        assert!(matches!(ask(&inference), Err(AppError::Busy { .. })));
-        (0..2).for_each(|_| gate.send(()).unwrap());
+        let Bench { inference, asked, go_on, .. } = start(1);
+        let ask = || inference.ask(trained("slow"), Images::One(vec![1]));
+        let first = ask().unwrap();
+        asked.recv().unwrap();
+        let second = ask().unwrap();
+        assert!(matches!(ask(), Err(AppError::Busy { .. })));
+        (0..2).for_each(|_| go_on.send(()).unwrap());
         assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
     }
 
-    #[tokio::test(flavor = "multi_thread")]
+    #[tokio::test]
     async fn a_panic_or_a_missing_network_fails_its_askers_alone() {
-        let (inference, _passes, _gate) = start(8);
+        let Bench { inference, .. } = start(8);
         assert!(matches!(inference.one(trained("a"), vec![200]).await, Err(AppError::Internal(_))));
         assert!(matches!(inference.one(trained("broken"), vec![1]).await, Err(AppError::Unavailable(_))));
         assert_eq!(inference.one(trained("a"), vec![7]).await.unwrap(), [7.0]);
@@ -331,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_split_is_taken_in_pieces_and_comes_back_whole() {
-        let (inference, passes, _gate) = start(8);
+        let Bench { inference, passes, .. } = start(8);
         let pixels: Vec<u8> = (0..2_500_u32).map(|index| (index % 199) as u8).collect();
         let examples = Examples::new(std::path::Path::new("test"), pixels.clone(), vec![0; 2_500], [1, 1, 1], 1).unwrap();
         let found = inference.part(trained("a"), Arc::new(examples), 100..2_500).unwrap();

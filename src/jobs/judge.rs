@@ -114,7 +114,8 @@ impl Judge {
                 let labels = examples.labels()[range.clone()].to_vec();
                 let (folder, weights) = (trained.folder.clone(), trained.weights.clone());
                 let probabilities = self.inference.part(Arc::new(trained), examples, range)?;
-                let computed = Predictions::new(labels, probabilities, dataset.classes.len()).map_err(|error| AppError::Internal(error.into()))?;
+                let computed =
+                    Predictions::new(labels, probabilities, dataset.classes.len()).map_err(|error| AppError::Internal(error.into()))?;
                 if let Err(error) = predictions::write(&folder, split, &weights, &computed) {
                     tracing::warn!(run = run.id, "what its network said can't be kept: {error}"); // and is computed again when it is needed
                 }

@@ -33,7 +33,8 @@ impl Form {
     pub async fn read(mut multipart: Multipart) -> AppResult<Self> {
         let wrong = |error: axum::extract::multipart::MultipartError| {
             let too_large = error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-            let reason = if too_large { format!("is too large; at most {} MB are taken.", upload::MOST_BYTES >> 20) } else { format!("{error}.") };
+            let reason =
+                if too_large { format!("is too large; at most {} MB are taken.", upload::MOST_BYTES >> 20) } else { format!("{error}.") };
             AppError::invalid("image", reason)
         };
         let mut form = Self::default();

@@ -3,8 +3,10 @@
 mod architecture;
 mod browser;
 mod browser_datasets;
+mod browser_fashion;
 mod browser_runs;
 mod browser_words;
+mod classifiers;
 mod command_line;
 mod datasets;
 mod fetch;

@@ -135,7 +135,8 @@ fn ten_thousand_examples_of_ten_classes_are_judged_at_once() {
     };
     let best = (0..5).map(|_| timed()).min().unwrap();
     println!("one evaluation of 10,000 x 10 takes {best:.1?}");
-    assert!(best < Duration::from_millis(20), "{best:?}");
+    // A tenth of this when nothing else runs; enough room for a machine that does other things too.
+    assert!(best < Duration::from_millis(100), "{best:?}");
 }
 
 #[test]

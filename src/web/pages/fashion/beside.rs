@@ -138,6 +138,9 @@ fn best_of<'runs>(runs: &'runs [Run], pairs: &[&Pair]) -> Option<&'runs Run> {
     let tagged = others().find(|run| run.tags.iter().any(|tag| tag == BEST_TAG));
     let accuracy = |run: &Run| last_of(run).map(|last| last.validation_accuracy);
     tagged.or_else(|| {
-        others().filter_map(|run| Some((run, accuracy(run)?))).reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(run, _)| run)
+        others()
+            .filter_map(|run| Some((run, accuracy(run)?)))
+            .reduce(|best, next| if next.1 > best.1 { next } else { best })
+            .map(|(run, _)| run)
     })
 }

@@ -205,7 +205,11 @@ impl FashionPage {
                 learning.push((Plate::new(&figure, "")?, runs));
             }
         }
-        let best = beside.best.as_ref().and_then(|best| app.judge.judge(&best.id, Split::Test).ok()).map(|judgement| judgement.evaluation.accuracy);
+        let best = beside
+            .best
+            .as_ref()
+            .and_then(|best| app.judge.judge(&best.id, Split::Test).ok())
+            .map(|judgement| judgement.evaluation.accuracy);
         let (picture, fault) = match seen {
             Some(Seen::Picture(picture)) => (Some(picture), None),
             Some(Seen::Fault(fault)) => (None, Some(fault)),
@@ -282,7 +286,11 @@ impl FashionPage {
 
     /// The best trial of a study: its settings and its value.
     fn best_trial(&self, study: &Study) -> String {
-        let best = study.trials.iter().filter_map(|trial| Some((trial, trial.value?))).reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let best = study
+            .trials
+            .iter()
+            .filter_map(|trial| Some((trial, trial.value?)))
+            .reduce(|best, next| if next.1 > best.1 { next } else { best });
         best.map(|(trial, value)| {
             let settings: Vec<String> = trial.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             format!("{} ({})", fixed(value, 4), settings.join(", "))

@@ -97,7 +97,11 @@ pub fn confusion(voice: Voice, judgement: &Judgement, counting: Counting) -> Fig
             rows: names.clone(),
             columns: names.clone(),
             values,
-            value: Axis { label: voice.say(if counting == Counting::Rows { "fashion-share" } else { "fashion-images" }), decimals, ..Axis::default() },
+            value: Axis {
+                label: voice.say(if counting == Counting::Rows { "fashion-share" } else { "fashion-images" }),
+                decimals,
+                ..Axis::default()
+            },
             range,
             marked: Vec::new(),
         },
@@ -164,8 +168,8 @@ pub fn reliability(voice: Voice, judgement: &Judgement) -> Figure {
     let filled = calibration.bins.iter().filter(|bin| bin.count > 0);
     let points: Vec<(f64, f64)> = filled.map(|bin| (bin.confidence, bin.accuracy)).collect();
     let (low, high) = (points.first().map_or(0.0, |point| point.0), points.last().map_or(1.0, |point| point.0));
-    let mean_confidence =
-        (0..judgement.predictions.len()).map(|index| f64::from(judgement.predictions.confidence(index))).sum::<f64>() / judgement.predictions.len() as f64;
+    let mean_confidence = (0..judgement.predictions.len()).map(|index| f64::from(judgement.predictions.confidence(index))).sum::<f64>()
+        / judgement.predictions.len() as f64;
     let kind = if mean_confidence > judgement.evaluation.accuracy { "over" } else { "under" };
     let reading = Sentence::new("fashion-reliability-reading")
         .text("kind", kind)
