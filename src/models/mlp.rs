@@ -73,11 +73,11 @@ impl Network for Mlp {
         let rows = images.size()[0];
         let mut pixels = images.reshape([rows, self.pixels()]);
         if let Some(noise) = noise.as_deref_mut().filter(|_| self.dropout_input > 0.0) {
-            pixels = pixels * noise.mask(rows, self.pixels(), self.dropout_input);
+            pixels = &pixels * noise.mask(rows, self.pixels(), self.dropout_input);
         }
         let mut hidden = pixels.linear(hidden_weight, Some(hidden_bias)).relu(); // [rows, units]
         if let Some(noise) = noise.filter(|_| self.dropout > 0.0) {
-            hidden = hidden * noise.mask(rows, self.units, self.dropout);
+            hidden = &hidden * noise.mask(rows, self.units, self.dropout);
         }
         hidden.linear(output_weight, Some(output_bias)) // [rows, classes]
     }
@@ -150,7 +150,7 @@ impl Gradients for HandWritten {
 
         let mut pixels = batch.images.view([rows, self.network.pixels()]);
         if dropout_input > 0.0 {
-            pixels = pixels * noise.mask(rows, self.network.pixels(), dropout_input);
+            pixels = &pixels * noise.mask(rows, self.network.pixels(), dropout_input);
         }
         let _ = self.hidden_bias.addmm_out(hidden, &pixels, &self.hidden_weight_t);
         let _ = hidden.relu_();

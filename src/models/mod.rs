@@ -26,9 +26,12 @@ pub use weights::Weights;
 pub struct Entry {
     /// The system: `mlp` and so on.
     pub system: &'static str,
-    /// Builds the network for images of `[height, width, channels]` and so many classes.
-    pub build: fn(&Map<String, Value>, [i64; 3], i64) -> Result<Arc<dyn Network>, ModelError>,
+    /// Makes it.
+    pub build: Build,
 }
+
+/// Builds a network from its resolved configuration, `[height, width, channels]` and the number of classes.
+pub type Build = fn(&Map<String, Value>, [i64; 3], i64) -> Result<Arc<dyn Network>, ModelError>;
 
 /// Every network.
 pub const REGISTRY: &[Entry] = &[Entry { system: "mlp", build: mlp::build }, Entry { system: "cnn", build: cnn::build }];

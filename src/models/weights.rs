@@ -59,20 +59,17 @@ impl Weights {
     }
 
     /// The same buffer, with views that collect gradients.
-    #[must_use]
     pub(super) fn leaves(&self) -> Self {
         let views = self.views.iter().map(|view| view.detach().set_requires_grad(true)).collect();
         Self { flat: self.flat.shallow_clone(), names: self.names.clone(), views }
     }
 
     /// All values, `[n]`, with zeros between the parameters.
-    #[must_use]
     pub fn flat(&self) -> &Tensor {
         &self.flat
     }
 
     /// One view for each parameter, in the network's order.
-    #[must_use]
     pub fn views(&self) -> &[Tensor] {
         &self.views
     }
@@ -182,7 +179,7 @@ mod tests {
     #[test]
     fn another_shape_or_a_missing_array_is_refused() {
         let weights = Weights::zeros(&parameters(), Device::Cpu);
-        let bytes = vec![0; 84];
+        let bytes = [0; 84];
         let refused = |shape: Vec<i64>| weights.set(|_| Some((shape.clone(), &bytes[..]))).unwrap_err().to_string();
         assert_eq!(refused(vec![7, 3]), "\"a\" has the shape [7, 3]; expected [3, 7] of f32");
         assert_eq!(weights.set(|_| None).unwrap_err().to_string(), "there is no array \"a\"");

@@ -174,7 +174,7 @@ impl Checkpoints {
         arrays.write(&next)?;
         let failed = |error: std::io::Error| AppError::Unavailable(format!("{} can't be renamed: {error}.", newest.display()));
         match fs::rename(&newest, &previous) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
             _ => fs::rename(&next, &newest).map_err(failed),
         }
     }

@@ -274,7 +274,7 @@ fn training(defaults: &Training) -> [Field; 14] {
 mod tests {
     use super::*;
 
-    fn refused(system: &str, given: Value) -> (String, String) {
+    fn refused(system: &str, given: &Value) -> (String, String) {
         match resolve(system, given.as_object().unwrap()).unwrap_err() {
             AppError::Invalid { field, reason } => (field, reason),
             other => panic!("{other}"),
@@ -316,19 +316,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_named_with_what_is_expected() {
-        assert_eq!(refused("mlp", json!({"units": 0})), ("config.units".into(), "expected a whole number from 1 to 4096, got 0".into()));
-        assert_eq!(refused("mlp", json!({"units": 1.5})).0, "config.units");
-        assert_eq!(refused("mlp", json!({"units": "32"})).0, "config.units");
-        assert_eq!(refused("mlp", json!({"units": null})).0, "config.units");
-        assert_eq!(refused("mlp", json!({"learning_rate": -1})).0, "config.learning_rate");
-        assert_eq!(refused("mlp", json!({"flip": 1})), ("config.flip".into(), "expected true or false, got 1".into()));
-        let (field, reason) = refused("mlp", json!({"dataset": "cifar"}));
+        assert_eq!(refused("mlp", &json!({"units": 0})), ("config.units".into(), "expected a whole number from 1 to 4096, got 0".into()));
+        assert_eq!(refused("mlp", &json!({"units": 1.5})).0, "config.units");
+        assert_eq!(refused("mlp", &json!({"units": "32"})).0, "config.units");
+        assert_eq!(refused("mlp", &json!({"units": null})).0, "config.units");
+        assert_eq!(refused("mlp", &json!({"learning_rate": -1})).0, "config.learning_rate");
+        assert_eq!(refused("mlp", &json!({"flip": 1})), ("config.flip".into(), "expected true or false, got 1".into()));
+        let (field, reason) = refused("mlp", &json!({"dataset": "cifar"}));
         assert_eq!(field, "config.dataset");
         assert!(reason.starts_with("expected one of fashion-mnist, mnist, "), "{reason}");
-        let (field, reason) = refused("mlp", json!({"unit": 3}));
+        let (field, reason) = refused("mlp", &json!({"unit": 3}));
         assert_eq!(field, "config.unit");
         assert!(reason.contains("dataset, units, "), "{reason}");
-        let (field, reason) = refused("perceptron", json!({}));
+        let (field, reason) = refused("perceptron", &json!({}));
         assert_eq!((field.as_str(), reason.as_str()), ("system", "there is no system \"perceptron\" to train; there are mlp, cnn"));
     }
 

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     Event, Metric, Outcome, Progress, Spec, State,
     checkpoint::{Arrays, Checkpoints, WEIGHTS},
+    clock::{Clock, Pace},
     configuration,
     examples::{Augmentation, Epoch, Part, seed_of},
     optimizer::Adam,
@@ -52,7 +53,7 @@ pub struct Ended {
 pub fn run(spec: &Spec, datasets: &Datasets, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<Ended> {
     say(Event::State { state: State::Running, reason: None });
     let mut fit = Fit::new(spec, datasets, say)?;
-    if !fit.ask_teachers(say, cancelled)? {
+    if !fit.ask_teachers(say, cancelled) {
         return Ok(Ended { state: State::Cancelled, reason: Some("stopped before its first step".into()), outcome: None });
     }
     while fit.epoch < fit.config.epochs {
@@ -210,14 +211,14 @@ impl Fit {
     }
 
     /// Lets the teachers answer, where there are some. `false` when it was cancelled on the way.
-    fn ask_teachers(&mut self, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<bool> {
-        let Some(teachers) = &self.teachers else { return Ok(true) };
+    fn ask_teachers(&mut self, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> bool {
+        let Some(teachers) = &self.teachers else { return true };
         let (start, augmentation) = (Instant::now(), self.augmentation());
         let temperature = self.config.teacher_temperature;
-        self.answers = teachers.answers(&self.train, augmentation, temperature, self.device, cancelled)?;
+        self.answers = teachers.answers(&self.train, augmentation, temperature, self.device, cancelled);
         let (views, seconds) = (augmentation.views() * self.train.len(), start.elapsed().as_secs_f64());
         say(Event::Log { message: format!("the teacher answered to {views} views of the images in {seconds:.0} s") });
-        Ok(self.answers.is_some())
+        self.answers.is_some()
     }
 
     fn augmentation(&self) -> Augmentation {
@@ -261,8 +262,8 @@ impl Fit {
                 if let Some(average) = &self.average {
                     let _ = tch::no_grad(|| average.flat().shallow_clone().lerp_(self.weights.flat(), 1.0 - self.config.averaging));
                 }
-                if let Some(progress) = self.clock.tick(rows as u64) {
-                    say(Event::Progress(self.progress(number, step + 1, progress)));
+                if let Some(pace) = self.clock.tick(rows as u64) {
+                    say(Event::Progress(self.progress(number, step + 1, &pace)));
                 }
             }
         }
@@ -286,7 +287,7 @@ impl Fit {
             say(Event::Metric(Metric { name: name.into(), split, epoch: self.epoch, step, value }));
         }
         let pace = self.clock.pace();
-        say(Event::Progress(self.progress(number, step, pace)));
+        say(Event::Progress(self.progress(number, step, &pace)));
         Ok(true)
     }
 
@@ -370,8 +371,8 @@ impl Fit {
         self.config.epochs * self.steps_per_epoch
     }
 
-    fn progress(&self, epoch: u64, step: u64, pace: Pace) -> Progress {
-        let Pace { elapsed_s, eta_s, examples_per_s } = pace;
+    fn progress(&self, epoch: u64, step: u64, pace: &Pace) -> Progress {
+        let Pace { elapsed_s, eta_s, examples_per_s } = *pace;
         Progress { epoch, epochs: self.config.epochs, step, steps: self.steps(), elapsed_s, eta_s, examples_per_s }
     }
 
@@ -418,50 +419,4 @@ fn identity(spec: &Spec, config: &serde_json::Map<String, Value>, train: &Part, 
     let teachers = teachers.map(Teachers::hashes).transpose()?;
     let text = serde_json::json!([spec.system, config, spec.seed, train.hash(), teachers]).to_string();
     Ok(format!("{:032x}", xxh3_128(text.as_bytes())))
-}
-
-/// Times a training, over interruptions.
-struct Clock {
-    start: Instant,
-    before_s: f64,
-    examples: u64,
-    done: u64,
-    done_here: u64,
-    said: Instant,
-}
-
-struct Pace {
-    elapsed_s: f64,
-    eta_s: Option<f64>,
-    examples_per_s: f64,
-}
-
-impl Clock {
-    fn new(examples: u64) -> Self {
-        let now = Instant::now();
-        Self { start: now, before_s: 0.0, examples, done: 0, done_here: 0, said: now }
-    }
-
-    fn resume(&mut self, before_s: f64, done: u64) {
-        (self.before_s, self.done) = (before_s, done);
-    }
-
-    fn elapsed(&self) -> f64 {
-        self.before_s + self.start.elapsed().as_secs_f64()
-    }
-
-    /// Counts a step; gives the pace at most four times a second.
-    fn tick(&mut self, examples: u64) -> Option<Pace> {
-        self.done += examples;
-        self.done_here += examples;
-        (self.said.elapsed() >= Duration::from_millis(250)).then(|| self.pace())
-    }
-
-    fn pace(&mut self) -> Pace {
-        self.said = Instant::now();
-        let here = self.start.elapsed().as_secs_f64();
-        let examples_per_s = self.done_here as f64 / here.max(1e-9);
-        let left = self.examples.saturating_sub(self.done) as f64;
-        Pace { elapsed_s: self.elapsed(), eta_s: (self.done_here > 0).then(|| left / examples_per_s), examples_per_s }
-    }
 }

@@ -1,6 +1,7 @@
 //! Training of networks: what is asked for, the fit loop, what it says, checkpoints, and a trained network in use.
 
 pub mod checkpoint;
+mod clock;
 pub mod configuration;
 pub mod event;
 mod examples;

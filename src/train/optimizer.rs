@@ -1,10 +1,10 @@
-//! Adam and AdamW on all parameters at once.
+//! Adam and `AdamW` on all parameters at once.
 
 use tch::Tensor;
 
 use crate::models::Weights;
 
-/// Adam, as Keras has it; AdamW where weights decay.
+/// Adam, as Keras has it; `AdamW` where weights decay.
 pub struct Adam {
     weights: Tensor,
     gradient: Tensor,

@@ -23,7 +23,7 @@ impl Schedule {
     pub fn learning_rate(self, peak: f64, step: u64, steps: u64) -> f64 {
         let done = step as f64 / steps.max(1) as f64;
         // 1 at the beginning, 0 at the end.
-        let cosine = |part: f64| (1.0 + (PI * part.clamp(0.0, 1.0)).cos()) / 2.0;
+        let cosine = |part: f64| 0.5 + 0.5 * (PI * part.clamp(0.0, 1.0)).cos();
         match self {
             Self::Constant => peak,
             Self::Cosine => peak * cosine(done),

@@ -64,13 +64,13 @@ impl Teachers {
         temperature: f64,
         device: Device,
         cancelled: &AtomicBool,
-    ) -> AppResult<Option<Tensor>> {
+    ) -> Option<Tensor> {
         let mut answers = Vec::new();
         let mut pixels = Vec::new();
         for view in 0..augmentation.views() {
             for start in (0..part.len()).step_by(CHUNK) {
                 if cancelled.load(Ordering::Relaxed) {
-                    return Ok(None);
+                    return None;
                 }
                 pixels.clear();
                 (start..part.len().min(start + CHUNK)).for_each(|place| part.append(place, augmentation.view(view), &mut pixels));
@@ -84,6 +84,6 @@ impl Teachers {
                 answers.extend(sum.map(|sum| sum / self.predictors.len() as f64));
             }
         }
-        Ok(Some(Tensor::cat(&answers, 0)))
+        Some(Tensor::cat(&answers, 0))
     }
 }
