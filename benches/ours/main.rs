@@ -25,7 +25,9 @@ fn main() {
         Some("tsne") => tsne::run(&rest),
         Some("tune") => tune::run(&rest),
         other => {
-            eprintln!("expected a suite (fit, grid, load, runs, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all");
+            eprintln!(
+                "expected a suite (fit, grid, load, runs, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all"
+            );
             std::process::exit(2);
         }
     }

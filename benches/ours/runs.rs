@@ -15,7 +15,8 @@ pub fn run(arguments: &[String]) {
     let [folder, count] = arguments else { panic!("expected FOLDER COUNT") };
     let store = Store::open(Path::new(folder)).expect("the store opens");
     for number in 0..count.parse::<u64>().expect("a count") {
-        let config = json!({ "dataset": "fashion-mnist-sample", "units": 16 * (1 + number % 32), "learning_rate": 0.001, "epochs": EPOCHS });
+        let config =
+            json!({ "dataset": "fashion-mnist-sample", "units": 16 * (1 + number % 32), "learning_rate": 0.001, "epochs": EPOCHS });
         let new = NewRun {
             id: Some(format!("bench-{number}")),
             system: "mlp".into(),

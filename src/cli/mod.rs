@@ -9,8 +9,8 @@ mod fetch;
 mod portable;
 mod serve;
 mod train;
-mod work;
 mod words;
+mod work;
 
 /// One binary that serves, trains, tunes, evaluates, explains and shares four small deep-learning systems.
 #[derive(Debug, Parser)]

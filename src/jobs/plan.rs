@@ -105,7 +105,8 @@ fn versions() -> Map<String, Value> {
 /// What the machine is, as far as it matters for speed and for the last bit of a sum.
 fn hardware(settings: &Settings) -> Map<String, Value> {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value.trim().to_owned()));
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value.trim().to_owned()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let hardware = json!({
         "processor": value("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),

@@ -16,7 +16,9 @@ use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
     error::{AppError, AppResult},
-    store::{AdoptedRun, AdoptedStudy, DatasetUse, NewRun, NewStudy, Numbered, Origin, Query, Run, Store, Study, Trial, TrialState, check_id},
+    store::{
+        AdoptedRun, AdoptedStudy, DatasetUse, NewRun, NewStudy, Numbered, Origin, Query, Run, Store, Study, Trial, TrialState, check_id,
+    },
     train::State,
 };
 
@@ -27,7 +29,8 @@ const VERSION: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 const EVENTS: &str = "events.jsonl";
 /// What a run's folder may hold that belongs to its results.
-const FILES: [&str; 4] = ["weights.safetensors", "predictions-train.safetensors", "predictions-validation.safetensors", "predictions-test.safetensors"];
+const FILES: [&str; 4] =
+    ["weights.safetensors", "predictions-train.safetensors", "predictions-validation.safetensors", "predictions-test.safetensors"];
 /// A manifest of ten thousand runs is smaller.
 const MANIFEST_AT_MOST: u64 = 64 << 20;
 /// No single file is larger: weights of two hundred million parameters.
@@ -115,7 +118,8 @@ pub struct Imported {
 /// [`AppError::Conflict`] when a run has not ended; when a file can't be read or written.
 pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], with_weights: bool, output: impl Write + Seek) -> AppResult<()> {
     let mut archive = ZipWriter::new(output);
-    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated).last_modified_time(zip::DateTime::default());
+    let options =
+        SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated).last_modified_time(zip::DateTime::default());
     let zip = |error: zip::result::ZipError| AppError::Internal(error.into());
     let mut records = Vec::new();
     for run in runs {
@@ -256,9 +260,13 @@ fn manifest<R: Read + Seek>(archive: &mut ZipArchive<R>) -> AppResult<Manifest> 
         return Err(wrong(format!("is a zip archive, but no file of runs ({FORMAT})")));
     }
     if value["version"].as_u64() != Some(u64::from(VERSION)) {
-        return Err(wrong(format!("is of version {} of its format, and this program reads version {VERSION}; use a newer torchboard", value["version"])));
+        return Err(wrong(format!(
+            "is of version {} of its format, and this program reads version {VERSION}; use a newer torchboard",
+            value["version"]
+        )));
     }
-    let manifest: Manifest = serde_json::from_value(value).map_err(|error| wrong(format!("has a {MANIFEST} that can't be read: {error}")))?;
+    let manifest: Manifest =
+        serde_json::from_value(value).map_err(|error| wrong(format!("has a {MANIFEST} that can't be read: {error}")))?;
     check_id_of(manifest.study.as_ref().map(|study| study.id.as_str()))?;
     let mut members = vec![MANIFEST.to_owned()];
     for run in &manifest.runs {

@@ -95,7 +95,8 @@ fn what_is_exported_is_imported_as_it_was() {
 #[test]
 fn a_study_comes_with_its_trials() {
     let ((here, source), (_there, target)) = (store(), store());
-    let new = NewStudy { id: None, name: "s".into(), system: "mlp".into(), spec: Map::new(), origin: Origin::Trained, state: State::Running };
+    let new =
+        NewStudy { id: None, name: "s".into(), system: "mlp".into(), spec: Map::new(), origin: Origin::Trained, state: State::Running };
     let study = source.create_study(&new).unwrap().id;
     let run = finished(&source, Some(&study));
     let trial = Trial {
@@ -125,7 +126,8 @@ fn what_is_not_as_the_manifest_says_is_refused_and_leaves_nothing() {
     let file = exported(&source, &run);
     let manifest = |edit: &dyn Fn(&mut Value)| {
         changed(&file, |name, bytes| {
-            let mut value: Value = if name == MANIFEST { serde_json::from_slice(&bytes).unwrap() } else { return Some((name.to_owned(), bytes)) };
+            let mut value: Value =
+                if name == MANIFEST { serde_json::from_slice(&bytes).unwrap() } else { return Some((name.to_owned(), bytes)) };
             edit(&mut value);
             Some((name.to_owned(), serde_json::to_vec(&value).unwrap()))
         })
@@ -144,12 +146,24 @@ fn what_is_not_as_the_manifest_says_is_refused_and_leaves_nothing() {
         ("newer", manifest(&|value| value["version"] = json!(2)), "newer torchboard"),
         ("another format", manifest(&|value| value["format"] = json!("x")), "no file of runs"),
         ("a path for an id", manifest(&|value| value["runs"][0]["id"] = json!("../../etc")), "for an id"),
-        ("a path for a file", manifest(&|value| value["runs"][0]["files"]["../../x"] = json!({ "bytes": 1, "sha256": "" })), "no file of a run"),
-        ("an enormous file", manifest(&|value| value["runs"][0]["files"]["weights.safetensors"]["bytes"] = json!(1_u64 << 40)), "more than is read"),
+        (
+            "a path for a file",
+            manifest(&|value| value["runs"][0]["files"]["../../x"] = json!({ "bytes": 1, "sha256": "" })),
+            "no file of a run",
+        ),
+        (
+            "an enormous file",
+            manifest(&|value| value["runs"][0]["files"]["weights.safetensors"]["bytes"] = json!(1_u64 << 40)),
+            "more than is read",
+        ),
         ("not ended", manifest(&|value| value["runs"][0]["state"] = json!("running")), "has not ended"),
         ("a stranger", with("runs/evil.sh", b"rm"), "does not name"),
         ("a traversal", with("../../evil", b"x"), "does not name"),
-        ("another content", changed(&file, |name, bytes| Some((name.to_owned(), if name == weights_path { vec![0; bytes.len()] } else { bytes }))), "another"),
+        (
+            "another content",
+            changed(&file, |name, bytes| Some((name.to_owned(), if name == weights_path { vec![0; bytes.len()] } else { bytes }))),
+            "another",
+        ),
         ("missing", changed(&file, |name, bytes| (name != weights_path).then(|| (name.to_owned(), bytes))), "lacks"),
     ] {
         let outcome = import(&target, Cursor::new(archive), Origin::Imported);

@@ -178,9 +178,9 @@ impl Worker {
         // A worker that is gone already says so by its exit status.
         let _ = lifeline.write_all((serde_json::to_string(&spec)? + "\n").as_bytes());
         let (sender, lines) = mpsc::sync_channel(1024);
-        std::thread::Builder::new().name("worker-output".into()).spawn(move || {
-            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        })?;
+        std::thread::Builder::new()
+            .name("worker-output".into())
+            .spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)))?;
         Ok(Self { child, lifeline: Some(lifeline), lines, log: log.try_clone()?, log_start })
     }
 
@@ -258,8 +258,11 @@ impl Worker {
         let (state, reason) = match (asked, status.signal()) {
             (Some(Wish::Cancel), _) => (State::Cancelled, None),
             (Some(Wish::Interrupt), _) => (State::Interrupted, Some("its supervisor stopped".to_owned())),
-            (None, Some(signal)) if [Signal::KILL, Signal::TERM, Signal::HUP].iter().any(|from_outside| from_outside.as_raw() == signal) => {
-                let reason = format!("its worker was killed from outside (signal {signal}): by somebody, or by the system for want of memory");
+            (None, Some(signal))
+                if [Signal::KILL, Signal::TERM, Signal::HUP].iter().any(|from_outside| from_outside.as_raw() == signal) =>
+            {
+                let reason =
+                    format!("its worker was killed from outside (signal {signal}): by somebody, or by the system for want of memory");
                 (State::Interrupted, Some(reason))
             }
             (None, Some(signal)) => (State::Failed, Some(self.with_last_words(format!("its worker crashed (signal {signal})")))),

@@ -71,8 +71,8 @@ impl Store {
     pub fn events_after(&self, run: &str, after: u64, limit: usize) -> AppResult<Vec<Numbered>> {
         self.read(|connection| {
             let Some(number) = runs::find(connection, run)? else { return Ok(None) };
-            let mut statement = connection
-                .prepare_cached("SELECT number, at_ms, data FROM events WHERE run = ? AND number > ? ORDER BY number LIMIT ?")?;
+            let mut statement =
+                connection.prepare_cached("SELECT number, at_ms, data FROM events WHERE run = ? AND number > ? ORDER BY number LIMIT ?")?;
             let rows = statement.query_map(params![number, after as i64, limit as i64], |row| {
                 let at = jiff::Timestamp::from_millisecond(row.get(1)?).unwrap_or_default();
                 Ok(Numbered { number: row.get::<_, i64>(0)? as u64, at, event: json(row, 2)? })
@@ -130,8 +130,7 @@ impl Store {
             let mut curves: Vec<Series> = Vec::new();
             while let Some(row) = rows.next()? {
                 let name = row.get_ref(0)?.as_str()?;
-                let point =
-                    SeriesPoint { epoch: row.get::<_, i64>(1)? as u64, step: row.get::<_, i64>(2)? as u64, value: row.get(3)? };
+                let point = SeriesPoint { epoch: row.get::<_, i64>(1)? as u64, step: row.get::<_, i64>(2)? as u64, value: row.get(3)? };
                 match curves.last_mut().filter(|series| series.name == name) {
                     Some(series) => series.points.push(point),
                     None => curves.push(Series { name: name.to_owned(), points: vec![point] }),
@@ -215,7 +214,7 @@ pub fn lower_is_better(series: &str) -> bool {
 
 fn series(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     let find = || -> rusqlite::Result<Option<i64>> {
-         connection.prepare_cached("SELECT number FROM series WHERE name = ?")?.query_row([name], |row| row.get(0)).optional()
+        connection.prepare_cached("SELECT number FROM series WHERE name = ?")?.query_row([name], |row| row.get(0)).optional()
     };
     if let Some(number) = find()? {
         return Ok(number);

@@ -77,8 +77,11 @@ impl Store {
         };
         self.read(|connection| {
             let (condition, mut values) = condition(query);
-            let count: i64 =
-                connection.query_row(&format!("SELECT count(*) FROM runs WHERE {condition}"), as_parameters(&values).as_slice(), |row| row.get(0))?;
+            let count: i64 = connection.query_row(
+                &format!("SELECT count(*) FROM runs WHERE {condition}"),
+                as_parameters(&values).as_slice(),
+                |row| row.get(0),
+            )?;
             let (join, order) = order(&query.order, &mut values);
             let after = match (&query.order, place) {
                 (Order::Newest, Some(place)) => format!(" AND runs.number < {place}"),
@@ -95,9 +98,10 @@ impl Store {
             let more = runs.len() > query.limit;
             runs.truncate(query.limit);
             fill_best(connection, &mut runs)?;
-            let next = runs.last().filter(|_| more).map(|last| {
-                if keyed { last.number.to_string() } else { (offset + query.limit as i64).to_string() }
-            });
+            let next = runs
+                .last()
+                .filter(|_| more)
+                .map(|last| if keyed { last.number.to_string() } else { (offset + query.limit as i64).to_string() });
             Ok(Page { runs, count: count as u64, next })
         })
     }
@@ -150,7 +154,9 @@ fn condition(query: &Query) -> (String, Vec<Sql>) {
     if let Some(text) = &query.text {
         let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         let place = place(format!("%{escaped}%"));
-        parts.push(format!("(runs.name LIKE ?{place} ESCAPE '\\' OR runs.id LIKE ?{place} ESCAPE '\\' OR runs.notes LIKE ?{place} ESCAPE '\\')"));
+        parts.push(format!(
+            "(runs.name LIKE ?{place} ESCAPE '\\' OR runs.id LIKE ?{place} ESCAPE '\\' OR runs.notes LIKE ?{place} ESCAPE '\\')"
+        ));
     }
     if let Some(study) = &query.study {
         parts.push(format!("runs.study = (SELECT number FROM studies WHERE id = ?{})", place(study.clone())));

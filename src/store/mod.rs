@@ -143,9 +143,13 @@ fn explain(error: anyhow::Error, file: &Path) -> AppError {
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             format!("The store {file} can't be written. Give this user the right to, or name another folder with --data-dir DIR.")
         }
-        Some(ErrorCode::SystemIoFailure) => format!("The store {file} can't be read or written: {error:#}. See whether the disk is well and has room."),
+        Some(ErrorCode::SystemIoFailure) => {
+            format!("The store {file} can't be read or written: {error:#}. See whether the disk is well and has room.")
+        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            format!("{file} is damaged, or no store of runs. Move it away to begin with an empty one; the runs' own folders stay where they are.")
+            format!(
+                "{file} is damaged, or no store of runs. Move it away to begin with an empty one; the runs' own folders stay where they are."
+            )
         }
         _ if error.is::<schema::Newer>() => format!("{file}: {error}."),
         _ => return AppError::Internal(error),

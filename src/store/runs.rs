@@ -291,7 +291,9 @@ impl Store {
         self.write(|transaction| {
             let number = number_of(transaction, id)?;
             match read(transaction, number)?.state {
-                State::Done => return Err(AppError::Conflict(format!("The run {id} is done; there is nothing to resume. Repeat it instead."))),
+                State::Done => {
+                    return Err(AppError::Conflict(format!("The run {id} is done; there is nothing to resume. Repeat it instead.")));
+                }
                 State::Queued | State::Running => return Err(AppError::Conflict(format!("The run {id} has not ended."))),
                 State::Failed | State::Cancelled | State::Interrupted => {}
             }
@@ -424,9 +426,7 @@ pub(super) const COLUMNS: &str = "runs.number, runs.id, runs.system, runs.name, 
      (SELECT id FROM studies WHERE number = runs.study), trial, repeats, weights, runs.origin, runs.stop_requested";
 
 pub(super) fn read(connection: &Connection, number: i64) -> rusqlite::Result<Run> {
-    let mut run = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM runs WHERE number = ?"))?
-        .query_row([number], from_row)?;
+    let mut run = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM runs WHERE number = ?"))?.query_row([number], from_row)?;
     fill_best(connection, std::slice::from_mut(&mut run))?;
     Ok(run)
 }

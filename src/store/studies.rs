@@ -317,14 +317,7 @@ fn set_state(transaction: &Transaction<'_>, study: i64, state: State, reason: Op
     transaction.execute(
         "UPDATE studies SET state = ?1, reason = ?2, started_ms = coalesce(started_ms, ?3), ended_ms = ?4, \
          stop_requested = CASE WHEN ?5 THEN 0 ELSE stop_requested END WHERE number = ?6",
-        params![
-            state.name(),
-            reason,
-            (state == State::Running).then_some(now),
-            state.is_final().then_some(now),
-            state.is_final(),
-            study
-        ],
+        params![state.name(), reason, (state == State::Running).then_some(now), state.is_final().then_some(now), state.is_final(), study],
     )?;
     say(transaction, study, &serde_json::json!({ "event": "state", "state": state, "reason": reason }))
 }
@@ -361,9 +354,8 @@ fn read(connection: &Connection, number: i64) -> rusqlite::Result<Study> {
                 trials: Vec::new(),
             })
         })?;
-    let mut statement = connection.prepare_cached(
-        "SELECT number, parameters, run, state, value, started_ms, ended_ms FROM trials WHERE study = ? ORDER BY number",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT number, parameters, run, state, value, started_ms, ended_ms FROM trials WHERE study = ? ORDER BY number")?;
     let trials = statement.query_map([number], |row| {
         Ok(Trial {
             number: row.get::<_, i64>(0)? as u64,

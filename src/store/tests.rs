@@ -112,9 +112,7 @@ fn of_several_who_claim_a_run_one_gets_it() {
     let claimed: Vec<String> = std::thread::scope(|scope| {
         let claim = |_| {
             let store = Store::open(folder.path()).unwrap(); // as another process has it
-            scope.spawn(move || {
-                std::iter::from_fn(|| store.claim_queued().unwrap().map(|run| run.id)).collect::<Vec<_>>()
-            })
+            scope.spawn(move || std::iter::from_fn(|| store.claim_queued().unwrap().map(|run| run.id)).collect::<Vec<_>>())
         };
         let threads: Vec<_> = (0..4).map(claim).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
@@ -266,7 +264,15 @@ fn a_study_keeps_its_trials_and_says_what_happened() {
     assert!(store.claim_queued_study().unwrap().is_none());
     let parameters = json!({ "units": 16 }).as_object().cloned().unwrap();
     let at = jiff::Timestamp::from_millisecond(1000).unwrap();
-    let mut trial = Trial { number: 1, parameters, run: Some("r".into()), state: TrialState::Running, value: None, started_at: Some(at), ended_at: None };
+    let mut trial = Trial {
+        number: 1,
+        parameters,
+        run: Some("r".into()),
+        state: TrialState::Running,
+        value: None,
+        started_at: Some(at),
+        ended_at: None,
+    };
     store.put_trial(&id, &trial).unwrap();
     (trial.state, trial.value, trial.ended_at) = (TrialState::Done, Some(0.5), jiff::Timestamp::from_millisecond(3500).ok());
     store.put_trial(&id, &trial).unwrap();
@@ -274,7 +280,10 @@ fn a_study_keeps_its_trials_and_says_what_happened() {
     assert_eq!((study.state, &study.trials), (State::Running, &vec![trial.clone()]));
     assert_eq!(trial.duration_s(), Some(2.5));
     let events = store.study_events_after(&id, 2).unwrap();
-    assert_eq!(events.iter().map(|event| (event.number, event.data["event"].as_str().unwrap())).collect::<Vec<_>>(), [(3, "trial"), (4, "trial")]);
+    assert_eq!(
+        events.iter().map(|event| (event.number, event.data["event"].as_str().unwrap())).collect::<Vec<_>>(),
+        [(3, "trial"), (4, "trial")]
+    );
     let run = store.create_run(&NewRun { trial: Some((id.clone(), 1)), ..new_run(State::Queued) }).unwrap();
     assert_eq!(run.trial, Some((id.clone(), 1)));
     assert!(store.runs(&Query { without_trials: true, limit: 5, ..Query::default() }).unwrap().runs.is_empty());

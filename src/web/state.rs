@@ -71,7 +71,20 @@ impl AppState {
         let judge = Judge::new(store.clone(), datasets.clone(), inference.clone());
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
-        Ok(Self(Arc::new(Shared { library, evaluations, datasets, store, queue, inference, judge, settings, device, searches, monitor: Monitor::new()?, computations })))
+        Ok(Self(Arc::new(Shared {
+            library,
+            evaluations,
+            datasets,
+            store,
+            queue,
+            inference,
+            judge,
+            settings,
+            device,
+            searches,
+            monitor: Monitor::new()?,
+            computations,
+        })))
     }
 
     /// Runs `work` off the threads that answer requests.

@@ -32,11 +32,14 @@ async fn a_run_is_started_watched_cancelled_resumed_and_compared() {
     eventually(&browser, &format!("return document.readyState === 'complete' && {points} > {seen}")).await;
 
     // Controls are kept in the address, and change the live curve.
-    browser.run("const axis = document.querySelector('#axis'); axis.value = 'step'; axis.dispatchEvent(new Event('input', { bubbles: true }))").await;
+    browser
+        .run("const axis = document.querySelector('#axis'); axis.value = 'step'; axis.dispatchEvent(new Event('input', { bubbles: true }))")
+        .await;
     eventually(&browser, "return new URLSearchParams(location.search).get('axis') === 'step'").await;
 
     browser.run("document.querySelector('button[value=cancel]').click()").await;
-    eventually(&browser, "return document.querySelector('#state')?.textContent === 'cancelled' && document.readyState === 'complete'").await;
+    eventually(&browser, "return document.querySelector('#state')?.textContent === 'cancelled' && document.readyState === 'complete'")
+        .await;
     browser.run("document.querySelector('button[value=resume]').click()").await;
     eventually(&browser, "return document.querySelector('#state')?.textContent === 'training' && document.readyState === 'complete'").await;
     let seen = browser.run(&format!("return {points}")).await;
@@ -44,7 +47,8 @@ async fn a_run_is_started_watched_cancelled_resumed_and_compared() {
     browser.run("document.querySelector('button[value=cancel]').click()").await;
     eventually(&browser, "return document.querySelector('#state')?.textContent === 'cancelled'").await;
 
-    let other = r#"{"system":"mlp","name":"other","config":{"dataset":"fashion-mnist-sample","epochs":3,"learning_rate":0.001,"units":32}}"#;
+    let other =
+        r#"{"system":"mlp","name":"other","config":{"dataset":"fashion-mnist-sample","epochs":3,"learning_rate":0.001,"units":32}}"#;
     let other = server.post("/api/v1/runs", other, 202).await["id"].as_str().unwrap().to_owned();
     server.run_in_state(&other, "done").await;
     browser.open(&format!("{}/runs?lang=en", server.address)).await;

@@ -109,7 +109,11 @@ fn damaged_checkpoints_are_noticed_and_what_is_whole_is_used() {
         reopen();
         let mut bytes = std::fs::read(&checkpoint).unwrap();
         let middle = bytes.len() / 2;
-        if damage == "cut" { bytes.truncate(middle) } else { bytes[middle] ^= 0x55 }
+        if damage == "cut" {
+            bytes.truncate(middle)
+        } else {
+            bytes[middle] ^= 0x55
+        }
         std::fs::write(&checkpoint, bytes).unwrap();
         if damage == "both" {
             std::fs::write(checkpoint.with_file_name("checkpoint-previous.safetensors"), b"rubbish").unwrap();

@@ -50,9 +50,12 @@ impl Server {
 }
 
 pub fn parse_events(text: &str) -> Vec<(u64, String, Value)> {
-    let field = |block: &str, name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default().to_owned();
+    let field =
+        |block: &str, name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default().to_owned();
     let blocks = text.split("\n\n").filter(|block| block.contains("data:"));
-    blocks.map(|block| (field(block, "id:").parse().unwrap(), field(block, "event:"), serde_json::from_str(&field(block, "data:")).unwrap())).collect()
+    blocks
+        .map(|block| (field(block, "id:").parse().unwrap(), field(block, "event:"), serde_json::from_str(&field(block, "data:")).unwrap()))
+        .collect()
 }
 
 /// The workers that are children of this process, by their number.
@@ -93,7 +96,25 @@ async fn a_run_is_asked_for_followed_and_read() {
     let run = server.run_in_state(id, "done").await;
     assert_eq!(run["progress"]["epoch"], 3);
     assert_eq!(run["progress"]["step"], run["progress"]["steps"]);
-    for key in ["id", "system", "name", "state", "reason", "config", "seed", "dataset", "versions", "created_at", "started_at", "ended_at", "parameters", "progress", "best", "notes", "tags"] {
+    for key in [
+        "id",
+        "system",
+        "name",
+        "state",
+        "reason",
+        "config",
+        "seed",
+        "dataset",
+        "versions",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "parameters",
+        "progress",
+        "best",
+        "notes",
+        "tags",
+    ] {
         assert!(run.get(key).is_some(), "{key} is promised");
     }
     let metrics = server.json(&format!("/api/v1/runs/{id}/metrics"), 200).await;
@@ -119,7 +140,8 @@ async fn a_run_is_asked_for_followed_and_read() {
     let tensors = safetensors::SafeTensors::deserialize(&weights).unwrap();
     assert_eq!(tensors.tensor("hidden.weight").unwrap().shape(), [16, 784]);
 
-    let changed = server.request("PATCH", &format!("/api/v1/runs/{id}")).json(&json!({ "notes": "seen", "tags": ["a", "b"] })).send().await.unwrap();
+    let changed =
+        server.request("PATCH", &format!("/api/v1/runs/{id}")).json(&json!({ "notes": "seen", "tags": ["a", "b"] })).send().await.unwrap();
     let changed: Value = changed.json().await.unwrap();
     assert_eq!((&changed["notes"], &changed["tags"], &changed["name"]), (&json!("seen"), &json!(["a", "b"]), &json!("first")));
     let listed = server.json("/api/v1/runs?system=mlp&state=done&tag=a&sort=validation_accuracy", 200).await;
@@ -174,7 +196,10 @@ async fn what_cannot_be_used_is_named() {
     let page = form.body("system=mlp&name=kept&config.units=zero&config.epochs=3").send().await.unwrap();
     assert_eq!(page.status(), 422);
     let page = page.text().await.unwrap();
-    assert!(page.contains(r#"value="kept""#) && page.contains(r#"value="zero""#) && page.contains("a whole number"), "what was typed stays");
+    assert!(
+        page.contains(r#"value="kept""#) && page.contains(r#"value="zero""#) && page.contains("a whole number"),
+        "what was typed stays"
+    );
 }
 
 #[tokio::test]
@@ -202,8 +227,13 @@ async fn runs_wait_for_their_turn_and_are_cancelled_and_resumed() {
     let before = cancelled["progress"]["step"].as_u64();
     server.run_when(&first, |run| run["state"] == "running" && run["progress"]["step"].as_u64() > before).await;
     server.post(&format!("/api/v1/runs/{first}/cancel"), "", 202).await;
-    let events = { server.run_in_state(&first, "cancelled").await; server.events(&first).await };
-    let first_epochs = events.iter().filter(|(_, kind, data)| kind == "metric" && data["name"] == "loss" && data["split"] == "train" && data["epoch"] == 1);
+    let events = {
+        server.run_in_state(&first, "cancelled").await;
+        server.events(&first).await
+    };
+    let first_epochs = events
+        .iter()
+        .filter(|(_, kind, data)| kind == "metric" && data["name"] == "loss" && data["split"] == "train" && data["epoch"] == 1);
     assert_eq!(first_epochs.count(), 1, "it went on from its checkpoint, and not from the beginning");
 }
 
@@ -213,7 +243,10 @@ fn the_terminal_trains_runs_of_the_same_store_and_repeats_them_to_the_last_bit()
     let output = train(folder.path(), SAMPLE);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let events = lines(&output);
-    assert!(events.iter().zip(1..).all(|(event, number)| event["number"].as_u64() == Some(number + 1)), "numbered on from the state it began with");
+    assert!(
+        events.iter().zip(1..).all(|(event, number)| event["number"].as_u64() == Some(number + 1)),
+        "numbered on from the state it began with"
+    );
     let end = events.last().unwrap();
     assert_eq!((&end["event"], &end["state"]), (&json!("end"), &json!("done")));
     let run = end["run"].as_str().unwrap();

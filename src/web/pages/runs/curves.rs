@@ -54,9 +54,11 @@ impl View {
     pub fn new(parameters: &Parameters) -> AppResult<Self> {
         let smoothing = match parameters.optional("smoothing")?.unwrap_or_default() {
             "" => 0.0,
-            text => text.parse().ok().filter(|value| (0.0..1.0).contains(value)).ok_or_else(|| {
-                AppError::invalid("smoothing", format!("is {text:?}; expected a number from 0 to below 1."))
-            })?,
+            text => text
+                .parse()
+                .ok()
+                .filter(|value| (0.0..1.0).contains(value))
+                .ok_or_else(|| AppError::invalid("smoothing", format!("is {text:?}; expected a number from 0 to below 1.")))?,
         };
         let one_of = |name: &str, usual: &str, other: &str| match parameters.optional(name)?.unwrap_or_default() {
             given if given.is_empty() || given == usual => Ok(false),
@@ -166,7 +168,9 @@ pub fn file(app: &AppState, voice: Voice, name: &str, parameters: &Parameters) -
     match extension {
         "svg" | "png" => figures::drawn(&figure, voice, parameters, extension),
         "csv" => Ok(figures::named("text/csv; charset=utf-8", kind, extension, csv(&curves, metric)?)),
-        "json" => Ok(Json(json!({ "metric": metric, "columns": COLUMNS, "rows": rows(&curves, metric).collect::<Vec<_>>() })).into_response()),
+        "json" => {
+            Ok(Json(json!({ "metric": metric, "columns": COLUMNS, "rows": rows(&curves, metric).collect::<Vec<_>>() })).into_response())
+        }
         _ => Err(AppError::not_found(format!("{kind} has no face {extension:?}; there are svg, png, csv and json."))),
     }
 }
@@ -243,9 +247,8 @@ fn reading(voice: Voice, curves: &[Curves], name: &str) -> String {
         return voice.say("runs-reading-learning-rate"); // a setting has no best value
     }
     let key = |split: Split| format!("{}_{name}", split.name());
-    let best = |curves: &Curves| {
-        [Split::Validation, Split::Train].into_iter().find_map(|split| Some((split, *curves.run.best.get(&key(split))?)))
-    };
+    let best =
+        |curves: &Curves| [Split::Validation, Split::Train].into_iter().find_map(|split| Some((split, *curves.run.best.get(&key(split))?)));
     let decimals = 4;
     if let [only] = curves {
         let Some((split, best)) = best(only) else { return String::new() };
@@ -266,7 +269,10 @@ fn reading(voice: Voice, curves: &[Curves], name: &str) -> String {
         .min_by(|a, b| order(&a.1.value, &b.1.value));
     let Some((run, best)) = winner else { return String::new() };
     voice.sentence(
-        &Sentence::new("runs-reading-several").text("run", run.name.clone()).measure("best", best.value, decimals).number("epoch", best.epoch as usize),
+        &Sentence::new("runs-reading-several")
+            .text("run", run.name.clone())
+            .measure("best", best.value, decimals)
+            .number("epoch", best.epoch as usize),
     )
 }
 

@@ -100,7 +100,8 @@ impl ListPage {
 
     /// The address of this list with another value of one parameter, from its first page.
     fn with(&self, name: &str, value: &str) -> String {
-        let kept = self.parameters.0.iter().filter(|(given, text)| given != name && given != "cursor" && given != "lang" && !text.is_empty());
+        let kept =
+            self.parameters.0.iter().filter(|(given, text)| given != name && given != "cursor" && given != "lang" && !text.is_empty());
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(kept);
         if !value.is_empty() {

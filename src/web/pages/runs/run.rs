@@ -112,7 +112,17 @@ impl RunPage {
             (Some(ours), Some(theirs)) => Some(*ours == theirs),
             _ => None,
         };
-        Ok(Self { is_synthetic: show::is_synthetic(app, &run), log: app.store.log(id, LOG_LINES)?, shell, voice, run, last_event, view, charts, matched })
+        Ok(Self {
+            is_synthetic: show::is_synthetic(app, &run),
+            log: app.store.log(id, LOG_LINES)?,
+            shell,
+            voice,
+            run,
+            last_event,
+            view,
+            charts,
+            matched,
+        })
     }
 
     /// The page's address says already which run it shows.
@@ -148,7 +158,9 @@ impl RunPage {
     fn progress_text(&self) -> String {
         let Some(progress) = self.run.progress else { return String::new() };
         let mut parts = vec![
-            self.voice.sentence(&Sentence::new("runs-progress-epoch").number("epoch", progress.epoch as usize).number("epochs", progress.epochs as usize)),
+            self.voice.sentence(
+                &Sentence::new("runs-progress-epoch").number("epoch", progress.epoch as usize).number("epochs", progress.epochs as usize),
+            ),
             self.voice.sentence(&Sentence::new("runs-progress-pace").number("pace", progress.examples_per_s.round() as usize)),
         ];
         if let Some(left) = progress.eta_s.filter(|_| self.is_moving()) {

@@ -19,7 +19,8 @@ pub fn length(voice: Voice, seconds: f64) -> String {
     }
     let padded = |number: usize| format!("{number:02}");
     if whole < 3600 {
-        return voice.sentence(&Sentence::new("runs-minutes").text("minutes", (whole / 60).to_string()).text("seconds", padded(whole % 60)));
+        return voice
+            .sentence(&Sentence::new("runs-minutes").text("minutes", (whole / 60).to_string()).text("seconds", padded(whole % 60)));
     }
     voice.sentence(&Sentence::new("runs-hours").text("hours", (whole / 3600).to_string()).text("minutes", padded(whole % 3600 / 60)))
 }

@@ -23,7 +23,14 @@ mod sentence;
 mod sheets;
 mod voice;
 
-pub use self::{chart::Drawing, files::file, glance::Glance, query::Section, sentence::Sentence, voice::{Voice, fixed}};
+pub use self::{
+    chart::Drawing,
+    files::file,
+    glance::Glance,
+    query::Section,
+    sentence::Sentence,
+    voice::{Voice, fixed},
+};
 
 use askama::Template;
 use axum::{
