@@ -315,7 +315,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn wrong(what: String) -> AppError {
+fn wrong(what: impl std::fmt::Display) -> AppError {
     AppError::invalid("file", format!("{what}."))
 }
 

@@ -58,7 +58,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A worker that was asked to stop and has not is killed after this long: a step takes a second at most, writing a checkpoint another.
 const GRACE: Duration = Duration::from_secs(20);
 /// So long events are held back while the store can't be written; then the worker is stopped, and its checkpoint keeps what it did.
-const STORE_PATIENCE: Duration = Duration::from_secs(60);
+const STORE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Trains `run`, which the caller has made `running`, in a worker, to its end; `heard` gets each event once it is stored, with its number.
 ///

@@ -92,7 +92,7 @@ fn adopt_run(transaction: &Transaction<'_>, run: &AdoptedRun) -> AppResult<()> {
         append_at(transaction, number, &event.event, event.at.as_millisecond())?;
     }
     // What it said decides its curves and weights; its end, not the time of its import, decides these.
-    let ms = |at: Option<Timestamp>| at.map(|at| at.as_millisecond());
+    let ms = |at: Option<Timestamp>| at.map(jiff::Timestamp::as_millisecond);
     transaction.execute(
         "UPDATE runs SET state = ?, created_ms = ?, started_ms = ?, ended_ms = ? WHERE number = ?",
         params![run.new.state.name(), run.created_at.as_millisecond(), ms(run.started_at), ms(run.ended_at), number],
@@ -108,7 +108,7 @@ fn adopt_study(transaction: &Transaction<'_>, study: &AdoptedStudy) -> AppResult
     for trial in &study.trials {
         studies::put(transaction, number, trial)?;
     }
-    let ms = |at: Option<Timestamp>| at.map(|at| at.as_millisecond());
+    let ms = |at: Option<Timestamp>| at.map(jiff::Timestamp::as_millisecond);
     transaction.execute(
         "UPDATE studies SET state = ?, reason = ?, created_ms = ?, started_ms = ?, ended_ms = ? WHERE number = ?",
         params![study.new.state.name(), study.reason, study.created_at.as_millisecond(), ms(study.started_at), ms(study.ended_at), number],

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::lock;
 use crate::error::AppResult;
 
-/// Commits of this process are announced by [`Self::announce`]; those of others are found by asking SQLite, which keeps a number for it.
+/// Commits of this process are announced by [`Self::announce`]; those of others are found by asking `SQLite`, which keeps a number for it.
 pub struct Changes {
     sender: watch::Sender<u64>,
     watching: Mutex<bool>,

@@ -1,4 +1,4 @@
-//! Runs, what they said, and studies: one SQLite file in the data folder, and a folder for each run's large files.
+//! Runs, what they said, and studies: one `SQLite` file in the data folder, and a folder for each run's large files.
 //!
 //! Several processes may use one store: a server, and trainings in terminals. Whoever writes an event writes all that follows from it
 //! (state, progress, summaries) in the same transaction, so that a reader never sees one without the other. What was committed is
@@ -38,7 +38,7 @@ struct Shared {
     /// The data folder.
     folder: PathBuf,
     file: PathBuf,
-    /// One writer at a time within this process; SQLite's own lock keeps other processes apart.
+    /// One writer at a time within this process; `SQLite`'s own lock keeps other processes apart.
     writer: Mutex<Connection>,
     /// Idle connections for reading; there are as many as readers at one time.
     readers: Mutex<Vec<Connection>>,
@@ -131,7 +131,7 @@ impl Store {
     }
 }
 
-/// What to do about an error of SQLite's.
+/// What to do about an error of `SQLite`'s.
 fn explain(error: anyhow::Error, file: &Path) -> AppError {
     let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
     let file = file.display();

@@ -293,8 +293,8 @@ pub(super) fn put(transaction: &Transaction<'_>, study: i64, trial: &Trial) -> A
             trial.run,
             trial.state.name(),
             trial.value,
-            trial.started_at.map(|at| at.as_millisecond()),
-            trial.ended_at.map(|at| at.as_millisecond()),
+            trial.started_at.map(jiff::Timestamp::as_millisecond),
+            trial.ended_at.map(jiff::Timestamp::as_millisecond),
         ],
     )?;
     Ok(())

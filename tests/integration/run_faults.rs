@@ -110,9 +110,9 @@ fn damaged_checkpoints_are_noticed_and_what_is_whole_is_used() {
         let mut bytes = std::fs::read(&checkpoint).unwrap();
         let middle = bytes.len() / 2;
         if damage == "cut" {
-            bytes.truncate(middle)
+            bytes.truncate(middle);
         } else {
-            bytes[middle] ^= 0x55
+            bytes[middle] ^= 0x55;
         }
         std::fs::write(&checkpoint, bytes).unwrap();
         if damage == "both" {

@@ -151,9 +151,9 @@ impl Listener {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 let sentence = format!("{}{reason}", state.name());
                 if *state == State::Done {
-                    println!("{sentence}")
+                    println!("{sentence}");
                 } else {
-                    eprintln!("{sentence}")
+                    eprintln!("{sentence}");
                 }
                 if matches!(state, State::Cancelled | State::Interrupted) {
                     eprintln!("`torchboard train --resume {}` goes on with it", self.run);
