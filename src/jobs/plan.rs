@@ -14,6 +14,8 @@ use crate::{
 /// A training that is asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
+    /// The run's id; `None`: one is made.
+    pub id: Option<String>,
     /// `mlp`, `triplet`, `resnet14`.
     pub system: String,
     /// Empty: the run's id.
@@ -44,7 +46,7 @@ impl Plan {
             return Err(AppError::Unavailable(datasets.advice(dataset, &status)));
         }
         Ok(NewRun {
-            id: None,
+            id: self.id.clone(),
             system: self.system.clone(),
             name: self.name.clone(),
             parameters: parameters(&self.system, &config, dataset),

@@ -21,6 +21,9 @@ pub struct NetworkArguments {
     /// Decides every random choice; one seed on one machine with as many threads gives the same weights to the last bit
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Names the run in addresses and commands [default: one is made]
+    #[arg(long)]
+    id: Option<String>,
     /// What to call the run [default: its id]
     #[arg(long, default_value = "", hide_default_value = true)]
     name: String,
@@ -55,6 +58,7 @@ impl NetworkArguments {
             return self.earlier.run(settings, self.json);
         }
         let plan = Plan {
+            id: self.id,
             system: system.to_owned(),
             name: self.name,
             config: configuration::from_assignments(system, &self.set)?,

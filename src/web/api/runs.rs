@@ -250,7 +250,7 @@ struct NewRunBody {
         (status = 503, description = "The data set is not ready; `detail` says what brings it")))]
 async fn create(State(state): State<AppState>, JsonBody(body): JsonBody<NewRunBody>) -> AppResult<Response> {
     let NewRunBody { system, name, config, seed, tags, notes } = body;
-    let plan = jobs::Plan { system, name, config, seed, tags, notes, trial: None };
+    let plan = jobs::Plan { id: None, system, name, config, seed, tags, notes, trial: None };
     let run = state.compute(move |app| submit(app, &plan)).await?;
     Ok(accepted(run))
 }

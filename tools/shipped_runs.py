@@ -1,0 +1,60 @@
+"""Trains the runs and studies that come with the program, on the real data, and writes data/runs/*.torchboard.
+
+    TORCHBOARD_DATA=... python3 tools/shipped_runs.py             all of them; those whose file is there are left alone
+    TORCHBOARD_DATA=... python3 tools/shipped_runs.py NAME...     these only, again
+
+Takes about half an hour on two cores. A run that was cut off is gone on with, in target/shipped-runs.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+STORE = TARGET / "shipped-runs"
+FILES = ROOT / "data" / "runs"
+
+RUNS = {
+    "fashion-untuned": ("Untuned network of the report", ["report"], 0, {}),
+    **{f"fashion-tuned-{seed}": ("Tuned network of the report", ["report"], seed, {"units": 32, "learning_rate": 0.001}) for seed in range(3)},
+}
+
+
+def main():
+    if not os.environ.get("TORCHBOARD_DATA"):
+        sys.exit("TORCHBOARD_DATA must name the folder of the real data sets")
+    unknown = set(sys.argv[1:]) - set(RUNS)
+    if unknown:
+        sys.exit(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(RUNS)}")
+    for name in sys.argv[1:] or RUNS:
+        file = FILES / f"{name}.torchboard"
+        if sys.argv[1:] or not file.exists():
+            train(name, *RUNS[name])
+            torchboard("evaluate", name, "--split", "test")
+            torchboard("export", name, "--output", file)
+            print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes", flush=True)
+
+
+def train(name, title, tags, seed, settings):
+    if not (STORE / "runs" / name).exists():
+        assignments = [f"{key}={value}" for key, value in settings.items()]
+        chosen = ["--set", *assignments] if assignments else []
+        torchboard("train", "mlp", *chosen, "--seed", seed, "--id", name, "--name", title, *(word for tag in tags for word in ("--tag", tag)))
+    else:
+        resumed = subprocess.run(command("train", "--resume", name), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if resumed.returncode != 0 and "is done" not in resumed.stderr:
+            sys.exit(resumed.stderr)
+
+
+def command(*arguments):
+    return [TARGET / "release" / "torchboard", *map(str, arguments), "--data-dir", STORE]
+
+
+def torchboard(*arguments):
+    subprocess.run(command(*arguments), check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
