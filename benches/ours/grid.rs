@@ -11,11 +11,9 @@ use torchboard::{
     data::{Datasets, Split},
     models,
     train::{self, Event, Spec},
-    tune::{Parameters, Space},
+    tune::{Parameters, REPORTED_SPACE, Space},
 };
 
-/// Report, section 4.
-const SPACE: &str = r#"{"units":{"type":"integer","min":16,"max":512,"step":16},"learning_rate":{"type":"choice","values":[0.0001,0.0005,0.001,0.005,0.01]}}"#;
 const SEED: u64 = 0;
 
 pub fn run(arguments: &[String]) {
@@ -30,7 +28,7 @@ pub fn run(arguments: &[String]) {
     let settings = Settings { data_dir: folder.path().into(), datasets: Some(data.into()), mirror: None, device, threads: 1 };
     let datasets = Datasets::open(&settings);
     let dataset = datasets.get("fashion-mnist").expect("it is in the manifest");
-    let space: Space = serde_json::from_str(SPACE).expect("the space is declared as it should be");
+    let space = Space::written(&REPORTED_SPACE).expect("it is written as it should be");
 
     let mut done: BTreeMap<u64, Value> = BTreeMap::new();
     if let Ok(text) = fs::read(output) {

@@ -9,6 +9,7 @@ mod fetch;
 mod portable;
 mod serve;
 mod train;
+mod tune;
 mod words;
 mod work;
 
@@ -28,6 +29,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Train a system in the terminal
     Train(train::TrainArguments),
+    /// Search for good settings: a study, each trial of which is a run
+    Tune(tune::TuneArguments),
     /// Say how good a run's network is, in scikit-learn's layout
     Evaluate(evaluate::EvaluateArguments),
     /// Ask word vectors, import them, evaluate them
@@ -61,6 +64,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
         Command::Train(command) => command.run(&settings),
+        Command::Tune(command) => command.run(&settings),
         Command::Evaluate(command) => command.run(&settings),
         Command::Words(command) => command.run(&settings),
         Command::Fetch(command) => command.run(&settings),

@@ -33,7 +33,7 @@ impl ServeArguments {
             settings.data_dir.display()
         );
         let state = web::AppState::open(settings.clone(), usize::from(self.workers))?;
-        let queue = state.queue.clone();
+        let (queue, studies) = (state.queue.clone(), state.studies.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(self.address).await.with_context(|| {
@@ -49,6 +49,7 @@ impl ServeArguments {
             web::serve(listener, state, stop).await?;
             anyhow::Ok(())
         })?;
+        studies.stop();
         queue.stop(LAST_CHECKPOINTS);
         Ok(ExitCode::SUCCESS)
     }

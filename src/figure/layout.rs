@@ -5,7 +5,7 @@ use plotters::coord::types::RangedCoordf64;
 
 use super::scene::{Anchor, Mark, Place, Role, Scene, Text};
 use super::theme::Direction;
-use super::{Content, Figure, bars, lines, matrix, points, text};
+use super::{Content, Figure, bars, lines, matrix, parallel, points, spans, text};
 
 /// How wide a drawing is. Letters keep their size, so each width is laid out for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -225,6 +225,8 @@ pub(super) fn chart(figure: &Figure, width: Width) -> Scene {
         Content::Matrix { rows, columns, values, value, range, marked } => {
             matrix::scene(figure, &matrix::Matrix { rows, columns, values, value, range: *range, marked }, width)
         }
+        Content::Parallel { coordinates, paths, value, lesser } => parallel::scene((coordinates, paths), value, *lesser, width),
+        Content::Spans { spans } => spans::scene(figure, spans, width),
     }
 }
 

@@ -10,7 +10,8 @@ const MOST_DOTS: usize = 40;
 pub(super) fn scene(figure: &Figure, lines: &[Line], references: &[Reference], width: Width) -> Scene {
     let mut scene = Scene { width: width.pixels(), ..Scene::default() };
     let named = lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty());
-    let entries: Vec<(Sample, &str)> = named.map(|(series, line)| (Sample::Line(series), line.name.as_str())).collect();
+    let entries: Vec<(Sample, &str)> =
+        named.map(|(series, line)| (if line.dots { Sample::Dot(series) } else { Sample::Line(series) }, line.name.as_str())).collect();
     let top = legend(&mut scene, width, &entries) + 6.0 + 2.0 * width.tick_size();
 
     let (x, y) = scales(figure, lines, references, width, top);
@@ -43,10 +44,12 @@ fn scales(figure: &Figure, lines: &[Line], references: &[Reference], width: Widt
 fn draw_line(scene: &mut Scene, figure: &Figure, line: &Line, series: usize, x: &Scale, y: &Scale) {
     let places: Vec<Place> = line.points.iter().map(|&(at, value)| (x.at(at), y.at(value))).collect();
     let path = if line.steps { stepped(&places) } else { places.clone() };
-    let role = Role::Series(series);
-    scene.marks.push(Mark::Stroke { places: path, width: 2.0, dash: series, role, tooltip: Some(line.name.clone()) });
-    if places.len() > MOST_DOTS {
-        return;
+    if !line.dots {
+        let role = Role::Series(series);
+        scene.marks.push(Mark::Stroke { places: path, width: 2.0, dash: series, role, tooltip: Some(line.name.clone()) });
+        if places.len() > MOST_DOTS {
+            return;
+        }
     }
     for (at, &(along, value)) in places.into_iter().zip(&line.points) {
         let (along, value) = (figure.horizontal.format(along), figure.vertical.format(value));
@@ -151,6 +154,19 @@ mod tests {
         assert_eq!(page.matches("<title>report 0.500</title>").count(), 2, "a cross has two strokes");
         let csv = figure(vec![falling()], vec![across, placed], false).to_csv();
         assert!(csv.ends_with("report,,2\r\nreport,50,0.5\r\n"), "{csv}");
+    }
+
+    #[test]
+    fn dots_stand_by_themselves_however_many_there_are() {
+        let many = Line {
+            name: "trials".into(),
+            points: (0..60).map(|at| (f64::from(at % 7), f64::from(at))).collect(),
+            dots: true,
+            ..Line::default()
+        };
+        let page = figure(vec![many], vec![], false).to_page_svg(Width::Wide);
+        assert_eq!(page.matches("<circle").count(), 61, "one in the legend");
+        assert!(!page.contains("<title>trials</title>"), "no line through them");
     }
 
     #[test]

@@ -11,8 +11,10 @@ mod labels;
 mod layout;
 mod lines;
 mod matrix;
+mod parallel;
 mod points;
 mod scene;
+mod spans;
 mod svg;
 mod table;
 mod text;
@@ -128,6 +130,57 @@ pub enum Content {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         marked: Vec<(usize, usize)>,
     },
+    /// Parallel coordinates: a line for each thing through an axis for each quantity, and at the end through its value, which colours it.
+    Parallel {
+        /// From left to right.
+        coordinates: Vec<Coordinate>,
+        /// One for each thing.
+        paths: Vec<Path>,
+        /// What the things' values measure.
+        value: Axis,
+        /// Whether lesser values are better, and stand out.
+        lesser: bool,
+    },
+    /// From when to when each thing went, one below the other.
+    Spans {
+        /// From top to bottom.
+        spans: Vec<Span>,
+    },
+}
+
+/// An axis of parallel coordinates.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coordinate {
+    /// The quantity.
+    pub name: String,
+    /// Places from 0, at the foot, to 1, and what stands there.
+    pub ticks: Vec<(f64, String)>,
+}
+
+/// A line of parallel coordinates.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Path {
+    /// The thing.
+    pub name: String,
+    /// On each coordinate from 0 to 1.
+    pub places: Vec<f64>,
+    /// What these places mean, in words or figures.
+    pub settings: Vec<String>,
+    /// How it did.
+    pub value: f64,
+}
+
+/// From when to when.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Span {
+    /// The thing.
+    pub label: String,
+    /// What became of it; its colour.
+    pub group: String,
+    /// Along the horizontal axis.
+    pub start: f64,
+    /// At least `start`.
+    pub end: f64,
 }
 
 /// Points that belong together.
@@ -186,6 +239,9 @@ pub struct Line {
     /// Whether each value holds until the next point, instead of a straight line between them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub steps: bool,
+    /// Whether its points stand by themselves, with no line through them; they need no order.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dots: bool,
     /// The range around each point, (low, high), one for each; or none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub band: Vec<(f64, f64)>,
@@ -253,6 +309,22 @@ impl Figure {
             }
             Content::Lines { lines, references } => self.check_lines(lines, references)?,
             Content::Matrix { rows, columns, values, marked, .. } => check_matrix(rows, columns, values, marked)?,
+            Content::Parallel { coordinates, paths, .. } => {
+                let expected = coordinates.len();
+                if let Some(path) = paths.iter().find(|path| path.places.len() != expected || path.settings.len() != expected) {
+                    return Err(FigureError::Uneven {
+                        place: path.name.clone(),
+                        expected,
+                        found: path.places.len().min(path.settings.len()),
+                    });
+                }
+                let finite = |path: &&Path| path.value.is_finite() && path.places.iter().all(|place| place.is_finite());
+                (paths.len(), paths.iter().find(|path| !finite(path)).map(|path| &path.name))
+            }
+            Content::Spans { spans } => {
+                let finite = |span: &&Span| span.start.is_finite() && span.end.is_finite();
+                (spans.len(), spans.iter().find(|span| !finite(span)).map(|span| &span.label))
+            }
         };
         match not_finite {
             Some(label) => Err(FigureError::NotFinite(label.clone())),

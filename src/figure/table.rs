@@ -107,12 +107,34 @@ impl Figure {
                 };
                 Table { header, rows: rows.iter().zip(values).map(row).collect() }
             }
+            Content::Parallel { coordinates, paths, value, .. } => {
+                let names = coordinates.iter().map(|coordinate| coordinate.name.clone());
+                let header = std::iter::once(headings.item.clone()).chain(names).chain([value.heading()]).collect();
+                let row = |path: &super::Path| {
+                    let settings =
+                        path.settings.iter().map(|setting| Cell { text: setting.clone(), number: setting.parse::<f64>().is_ok() });
+                    std::iter::once(Cell::word(&path.name)).chain(settings).chain([Cell::number(value.format(path.value))]).collect()
+                };
+                Table { header, rows: paths.iter().map(row).collect() }
+            }
+            Content::Spans { spans } => {
+                let header = vec![headings.item.clone(), headings.group.clone(), headings.low.clone(), headings.high.clone()];
+                let row = |span: &super::Span| {
+                    vec![
+                        Cell::word(&span.label),
+                        Cell::word(&span.group),
+                        Cell::number(across.format(span.start)),
+                        Cell::number(across.format(span.end)),
+                    ]
+                };
+                Table { header, rows: spans.iter().map(row).collect() }
+            }
         }
     }
 
     /// The numbers with all their digits, as RFC 4180 has it; columns have fixed English names for programs:
     /// `group,label,x,y`, `group,label,value,reference,note`, `series,x,y` (with `low,high` where there are bands; a reference is a series
-    /// of one point, without `x` where it stands across) or `row,column,value`.
+    /// of one point, without `x` where it stands across), `row,column,value`, `item,coordinate,setting,value` or `item,group,start,end`.
     ///
     /// # Panics
     /// Never: memory takes every write.
@@ -150,6 +172,20 @@ impl Figure {
                 write(["row", "column", "value", "", ""], 3);
                 for (row, values) in rows.iter().zip(values) {
                     columns.iter().zip(values).for_each(|(column, value)| write([row, column, &written(*value), "", ""], 3));
+                }
+            }
+            Content::Parallel { coordinates, paths, .. } => {
+                write(["item", "coordinate", "setting", "value", ""], 4);
+                for path in paths {
+                    for (coordinate, setting) in coordinates.iter().zip(&path.settings) {
+                        write([&path.name, &coordinate.name, setting, &path.value.to_string(), ""], 4);
+                    }
+                }
+            }
+            Content::Spans { spans } => {
+                write(["item", "group", "start", "end", ""], 4);
+                for span in spans {
+                    write([&span.label, &span.group, &span.start.to_string(), &span.end.to_string(), ""], 4);
                 }
             }
         }

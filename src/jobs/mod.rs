@@ -5,6 +5,8 @@
 //! **The server never trains.** [`supervise`] starts a worker, stores what it says and sees to its end; a server does so for each run
 //! of its [`Queue`], `torchboard train` for one. Whoever supervises a run, and the worker itself, hold a lock on the run's `worker.log`
 //! as long as they live, so that any process can tell a run that is trained from one whose worker is gone ([`recover`]).
+//!
+//! A study's trials are runs ([`conduct`]): a server conducts those that wait ([`Studies`]), `torchboard tune` its own.
 
 mod inference;
 mod judge;
@@ -14,6 +16,7 @@ mod predictions;
 mod queue;
 mod recovery;
 mod shipped;
+mod studies;
 mod supervisor;
 mod worker;
 
@@ -25,6 +28,7 @@ pub use self::{
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,
+    studies::{Studies, StudyEvent, Trainer, ask_study, best_trial, conduct, history, recover_studies},
     supervisor::{Halt, supervise},
     worker::work,
 };

@@ -38,7 +38,7 @@ impl Halt {
         self.0.store(2, Ordering::Relaxed);
     }
 
-    fn wish(&self) -> Option<Wish> {
+    pub(super) fn wish(&self) -> Option<Wish> {
         match self.0.load(Ordering::Relaxed) {
             1 => Some(Wish::Cancel),
             2 => Some(Wish::Interrupt),
@@ -48,7 +48,7 @@ impl Halt {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+pub(super) enum Wish {
     Cancel,
     Interrupt,
 }

@@ -2,11 +2,13 @@
 
 mod bayesian;
 mod dimension;
+mod notation;
 mod parameters;
 mod process;
 mod prune;
 mod sampler;
 mod space;
+mod study;
 mod surrogate;
 
 pub use dimension::{Dimension, Scale};
@@ -14,4 +16,5 @@ pub use parameters::{Parameters, plain};
 pub use prune::MedianPruning;
 pub use sampler::{Direction, Outcome, Sampler, Trial, ask};
 pub use space::Space;
+pub use study::{MOST_PARALLEL, MOST_TRIALS, Plan, REPORTED_SPACE};
 pub use surrogate::{Importance, Surrogate};

@@ -98,6 +98,13 @@ impl Space {
             .collect()
     }
 
+    /// The same space with its dimensions in the order of `names`; those not named come last.
+    #[must_use]
+    pub fn in_order(mut self, names: &[String]) -> Self {
+        self.dimensions.sort_by_key(|(name, _)| names.iter().position(|known| known == name).unwrap_or(usize::MAX));
+        self
+    }
+
     /// Which dimensions have an order: near places are near there, elsewhere they are equal or not.
     #[must_use]
     pub fn ordered(&self) -> Vec<bool> {

@@ -82,7 +82,7 @@ impl FromRequestParts<AppState> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let path = parts.uri.path();
-        let path = if path == "/compare" { "/runs" } else { path };
+        let path = if path == "/compare" || path.starts_with("/studies") { "/runs" } else { path };
         let section =
             PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
         Ok(Self::new(state, &parts.uri, &parts.headers, section.unwrap_or_default()))

@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     data::Datasets,
     error::{AppError, AppResult},
-    jobs::{self, Inference, Judge, Queue},
+    jobs::{self, Inference, Judge, Queue, Studies},
     store::Store,
     words::{Evaluations, Library, search::Batcher},
 };
@@ -30,6 +30,8 @@ pub struct Shared {
     pub store: Store,
     /// Runs that wait for their turn, and those that are trained.
     pub queue: Queue,
+    /// Studies that wait for their turn, and those that are conducted.
+    pub studies: Studies,
     /// Trained networks, on a thread of their own.
     pub inference: Inference,
     /// How good runs' networks are.
@@ -67,6 +69,7 @@ impl AppState {
         let store = Store::open(&settings.data_dir)?;
         jobs::import_shipped(&store)?;
         let queue = Queue::start(store.clone(), settings.clone(), workers)?;
+        let studies = Studies::start(store.clone(), settings.clone(), datasets.clone(), queue.clone())?;
         let inference = Inference::start(settings.device, WAITING_PREDICTIONS)?;
         let judge = Judge::new(store.clone(), datasets.clone(), inference.clone());
         let searches = Batcher::start(WAITING_SEARCHES)?;
@@ -77,6 +80,7 @@ impl AppState {
             datasets,
             store,
             queue,
+            studies,
             inference,
             judge,
             settings,

@@ -18,6 +18,7 @@ mod project;
 mod run_faults;
 mod runs;
 mod service;
+mod studies;
 mod support;
 mod training;
 mod words_api;

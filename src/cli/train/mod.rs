@@ -45,10 +45,10 @@ impl TrainArguments {
 }
 
 /// What shells give for a command ended by an interrupt: 128 + SIGINT.
-const CANCELLED: u8 = 130;
+pub(super) const CANCELLED: u8 = 130;
 
 /// Calls `stop` at the first interrupt; a second one ends the process at once.
-fn on_interrupt(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+pub(super) fn on_interrupt(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let asked = AtomicBool::new(false);
     let handler = move || {
         if asked.swap(true, Ordering::Relaxed) {

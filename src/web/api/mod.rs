@@ -7,6 +7,7 @@ mod evaluation;
 mod projection;
 pub mod runs;
 mod service;
+pub mod studies;
 mod words;
 
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use super::AppState;
         (name = "service", description = "The server itself"),
         (name = "words", description = "Word vectors. `{set}` is an id from the list; `default` is always one."),
         (name = "datasets", description = "Labelled images: where they are, fetching them, looking at them."),
-        (name = "runs", description = "Trainings: asking for them, following them, comparing them.")
+        (name = "runs", description = "Trainings: asking for them, following them, comparing them."),
+        (name = "studies", description = "Searches for good settings; each trial is a run.")
     )
 )]
 struct Document;
@@ -56,6 +58,7 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(bias::axis))
         .merge(datasets::router())
         .merge(runs::router())
+        .merge(studies::router())
         .merge(classifiers::router())
         .split_for_parts();
     (router.layer(Extension(Arc::new(document.clone()))), document)

@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use super::{datasets, fashion, runs, words, words::Voice};
+use super::{datasets, fashion, runs, studies, words, words::Voice};
 use crate::{
     error::{AppError, AppResult},
     figure::{Direction, Figure, Theme, Width},
@@ -27,6 +27,8 @@ async fn figure(State(state): State<AppState>, Path(name): Path<String>, shell: 
             datasets::file(app, voice, &name, &parameters)
         } else if name.starts_with("runs-") {
             runs::file(app, voice, &name, &parameters)
+        } else if name.starts_with("studies-") {
+            studies::file(app, voice, &name, &parameters)
         } else if name.starts_with("fashion-") {
             fashion::file(app, voice, &name, &parameters)
         } else {

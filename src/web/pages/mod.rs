@@ -7,6 +7,7 @@ mod figures;
 mod overview;
 mod preferences;
 mod runs;
+mod studies;
 mod words;
 
 use askama::Template;
@@ -23,6 +24,7 @@ pub fn router(document: OpenApi) -> Router<AppState> {
         .merge(words::router())
         .merge(datasets::router())
         .merge(runs::router())
+        .merge(studies::router())
         .merge(fashion::router())
         .merge(figures::router())
         .merge(api::router(document))

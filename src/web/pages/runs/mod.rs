@@ -7,7 +7,7 @@ mod list;
 mod run;
 mod show;
 
-pub use self::curves::file;
+pub use self::{curves::file, show::length};
 
 use axum::{Router, routing::get};
 
