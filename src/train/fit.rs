@@ -114,7 +114,7 @@ struct Fit {
     epoch: u64,
     steps_per_epoch: u64,
     checkpoints: Checkpoints,
-    /// Tells one training from another; see [`Fit::identity`].
+    /// Tells one training from another; see [`identity`].
     identity: String,
     clock: Clock,
 }
