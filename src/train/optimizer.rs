@@ -36,8 +36,8 @@ impl Adam {
 
     /// Moves the weights against the gradient, which is used up.
     ///
-    /// All parameters are one buffer, so that this is seven operators whatever the number of layers; parameter by parameter, 25,450
-    /// values took 72 µs, together they take 48 µs.
+    /// All parameters are one buffer, so that this is seven operators whatever the number of layers: 60 µs for the 25,450 values of the
+    /// report's network on one core, where parameter by parameter it takes 89 µs.
     ///
     /// Source: Kingma and Ba 2015, the reordered form at the end of section 2, as Keras computes it: ε is added after the correction of
     /// the bias. Decay: Loshchilov and Hutter 2019, algorithm 2.

@@ -20,6 +20,8 @@ fn each_network(change: &[(&str, Value)]) -> Vec<(&'static str, Arc<dyn Network>
         let given: Map<String, Value> =
             change.iter().filter(|(key, _)| known(key)).map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let config = configuration::resolve(entry.system, &given).unwrap();
+        // Tests run side by side; networks this small only wait for each other's threads.
+        tch::set_num_threads(1);
         (entry.system, models::build(entry.system, &config, INPUT, CLASSES).unwrap())
     };
     let networks: Vec<_> = REGISTRY.iter().map(build).collect();
