@@ -73,7 +73,9 @@ async fn a_study_is_asked_for_followed_and_read() {
 
     for language in ["en", "fa"] {
         let page = server.page(&format!("/studies/{id}?lang={language}")).await;
-        for figure in ["studies-history", "studies-importance", "studies-contour", "studies-parallel", "studies-slice-units", "studies-timeline"] {
+        for figure in
+            ["studies-history", "studies-importance", "studies-contour", "studies-parallel", "studies-slice-units", "studies-timeline"]
+        {
             assert!(page.contains(&format!("id=\"{figure}\"")), "{figure}");
         }
         assert!(server.page(&format!("/studies?lang={language}")).await.contains(&id));
@@ -85,7 +87,8 @@ async fn a_study_is_asked_for_followed_and_read() {
     }
     assert_eq!(server.get(&format!("/figures/studies-slice.csv?study={id}&dimension=nothing")).await.status(), 404);
 
-    let sent = server.request("POST", &format!("/studies/{id}")).header("origin", &server.address).form(&[("action", "train")]).send().await.unwrap();
+    let sent =
+        server.request("POST", &format!("/studies/{id}")).header("origin", &server.address).body("action=train").send().await.unwrap();
     let run = sent.headers()["location"].to_str().unwrap().trim_start_matches("/runs/").to_owned();
     let run = server.run_in_state(&run, "done").await;
     assert_eq!((&run["config"]["units"], &run["study"]), (&done["best"]["params"]["units"], &Value::Null));
@@ -161,7 +164,7 @@ async fn what_cannot_be_searched_is_refused_with_its_field() {
         assert_eq!(problem["field"], field, "{problem}");
     }
     server.json("/api/v1/studies/nothing", 404).await;
-    let sent = server.request("POST", "/studies").header("origin", &server.address).form(&[("space", "units=9..1")]).send().await.unwrap();
+    let sent = server.request("POST", "/studies").header("origin", &server.address).body("space=units%3D9..1").send().await.unwrap();
     assert_eq!(sent.status(), 422);
     let page = sent.text().await.unwrap();
     assert!(page.contains("space.units.max") && page.contains("units=9..1"), "the fault is said and what was typed stays");
@@ -170,11 +173,32 @@ async fn what_cannot_be_searched_is_refused_with_its_field() {
 #[test]
 fn the_terminal_tells_a_study_as_keras_tuner_does_and_keeps_it_in_the_same_store() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["tune", "mlp", "--max-trials", "3", "--epochs", "2", "--set", "dataset=fashion-mnist-sample", "--space", "units=4..16:4", "learning_rate=0.001,0.01", "--seed", "1"];
+    let arguments = [
+        "tune",
+        "mlp",
+        "--max-trials",
+        "3",
+        "--epochs",
+        "2",
+        "--set",
+        "dataset=fashion-mnist-sample",
+        "--space",
+        "units=4..16:4",
+        "learning_rate=0.001,0.01",
+        "--seed",
+        "1",
+    ];
     let output = command().args(arguments).arg("--data-dir").arg(folder.path()).args(["--device", "cpu"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    for said in ["Search space summary\nDefault search space size: 2\nunits (Int)\n", "Search: Running Trial #1\n\nValue             |Best Value So Far |Hyperparameter\n", "Trial 3 Complete [00h 00m ", "Best val_accuracy So Far: 0.", "Results summary\n", "Showing 3 best trials\nObjective(name=\"val_accuracy\", direction=\"max\")"] {
+    for said in [
+        "Search space summary\nDefault search space size: 2\nunits (Int)\n",
+        "Search: Running Trial #1\n\nValue             |Best Value So Far |Hyperparameter\n",
+        "Trial 3 Complete [00h 00m ",
+        "Best val_accuracy So Far: 0.",
+        "Results summary\n",
+        "Showing 3 best trials\nObjective(name=\"val_accuracy\", direction=\"max\")",
+    ] {
         assert!(text.contains(said), "{said:?} in {text}");
     }
     let store = Store::open(folder.path()).unwrap();
