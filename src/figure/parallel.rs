@@ -103,7 +103,7 @@ mod tests {
         let page = figure(false).to_page_svg(Width::Wide);
         let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} in {page}"));
         assert!(place("trial 2: units 32, activation relu; accuracy 0.80") < place("trial 1: units 32"));
-        for text in [">16</text>", ">512</text>", ">tanh</text>", ">accuracy</text>", ">0.85</text>"] {
+        for text in [">16</text>", ">512</text>", ">tanh</text>", ">accuracy</text>", ">0.86</text>"] {
             place(text);
         }
         assert!(page.contains(&format!("figure-level-{}\"", LEVELS - 1)) && page.contains(&format!("figure-level-{PALEST}\"")));

@@ -31,6 +31,8 @@ enum System {
     Glove(glove::GloveArguments),
     /// A perceptron with one hidden layer, on Fashion-MNIST unless told otherwise
     Mlp(network::NetworkArguments),
+    /// A small convolutional network: too large for its place on the pages, but a good teacher
+    Cnn(network::NetworkArguments),
 }
 
 impl TrainArguments {
@@ -39,6 +41,7 @@ impl TrainArguments {
         match self.system {
             Some(System::Glove(arguments)) => arguments.run(settings),
             Some(System::Mlp(arguments)) => arguments.run("mlp", settings),
+            Some(System::Cnn(arguments)) => arguments.run("cnn", settings),
             None => self.earlier.run(settings, self.json),
         }
     }

@@ -165,7 +165,7 @@ pub fn query(parameters: &Parameters, limit: usize) -> AppResult<Query> {
 }
 
 /// What runs can be of.
-pub const SYSTEMS: [&str; 4] = ["mlp", "triplet", "resnet14", "glove"];
+pub const SYSTEMS: [&str; 5] = ["mlp", "cnn", "triplet", "resnet14", "glove"];
 
 /// Runs, the newest first unless told otherwise.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs",
