@@ -103,6 +103,7 @@ fashion-step-turned = It was turned as the camera’s note says.
 fashion-step-filled = What one could see through was filled with white.
 fashion-step-greyed = Colours became shades of grey.
 fashion-step-negated = Light and dark changed places, since its ground was light: the data set shows light clothing on black.
+fashion-step-blackened = Its ground, which was nearly black, became black, and the rest darker with it.
 fashion-step-trimmed = The ground around the piece was cut off: from { $from } to { $to } pixels.
 fashion-step-scaled = It was scaled to { $to } pixels.
 fashion-step-centred = It was put into the middle of a dark square.

@@ -103,6 +103,7 @@ fashion-step-turned = آن‌گونه که دوربین یادداشت کرده 
 fashion-step-filled = بخش‌های شفاف با سفید پر شد.
 fashion-step-greyed = رنگ‌ها خاکستری شد.
 fashion-step-negated = روشن و تاریک جابه‌جا شد، چون زمینه روشن بود: مجموعه‌داده پوشاک روشن را روی سیاه نشان می‌دهد.
+fashion-step-blackened = زمینه‌اش که نزدیک به سیاه بود سیاه شد و بقیه نیز همراه آن تیره‌تر.
 fashion-step-trimmed = زمینهٔ پیرامون بریده شد: از { $from } به { $to } پیکسل.
 fashion-step-scaled = به { $to } پیکسل تغییر اندازه یافت.
 fashion-step-centred = در میانهٔ مربعی تاریک گذاشته شد.

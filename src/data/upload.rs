@@ -33,6 +33,8 @@ pub enum Step {
     Greyed,
     /// Light and dark changed places, since its ground was light.
     Negated,
+    /// Its ground, which was nearly black, became black, and everything else darker with it.
+    Blackened,
     /// The ground around the object was cut off.
     Trimmed {
         /// Width and height before.
@@ -52,7 +54,7 @@ pub enum Step {
 /// How far a shade may be from that of the ground and still count as ground: 5 % of the range, as the data set's authors have it.
 const GROUND: u8 = 13;
 
-/// Reads PNG, JPEG or WebP and makes it as the images of Fashion-MNIST were made: ground cut off, the longer side scaled to `side`, centred,
+/// Reads PNG, JPEG or WebP and makes it as the images of Fashion-MNIST were made: ground black and cut off, the longer side scaled to `side`, centred,
 /// light object on dark ground. The authors' sharpening is left out: it made up for sampling without smoothing.
 ///
 /// Source: Xiao, Rasul and Vollgraf 2017, section 2.
@@ -135,14 +137,20 @@ fn ground(picture: &GrayImage) -> u8 {
     u8::midpoint(corners[1], corners[2])
 }
 
-/// Cuts the ground off, scales the longer side to `side` and puts the rest in the middle.
-fn fit(picture: GrayImage, side: u32, steps: &mut Vec<Step>) -> GrayImage {
+/// Makes the ground black and cuts it off, scales the longer side to `side` and puts the rest in the middle.
+fn fit(mut picture: GrayImage, side: u32, steps: &mut Vec<Step>) -> GrayImage {
     let ground = ground(&picture);
     let from = picture.dimensions();
+    if ground > 0 {
+        let rest = 255 - u32::from(ground); // at least half the range: a lighter ground was negated
+        for pixel in picture.pixels_mut() {
+            pixel[0] = (u32::from(pixel[0].saturating_sub(ground)) * 255 / rest) as u8;
+        }
+        steps.push(Step::Blackened);
+    }
     let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
-    for (x, y, pixel) in picture.enumerate_pixels().filter(|(_, _, pixel)| pixel[0].abs_diff(ground) > GROUND) {
+    for (x, y, _) in picture.enumerate_pixels().filter(|(_, _, pixel)| pixel[0] > GROUND) {
         (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
-        debug_assert!(pixel[0] != ground);
     }
     let object =
         if left > right { picture } else { imageops::crop_imm(&picture, left, top, right - left + 1, bottom - top + 1).to_image() };
@@ -163,7 +171,7 @@ fn fit(picture: GrayImage, side: u32, steps: &mut Vec<Step>) -> GrayImage {
         return object;
     }
     steps.push(Step::Centred);
-    let mut square = GrayImage::from_pixel(side, side, image::Luma([ground]));
+    let mut square = GrayImage::new(side, side);
     imageops::replace(&mut square, &object, i64::from((side - to.0) / 2), i64::from((side - to.1) / 2));
     square
 }
@@ -207,13 +215,14 @@ mod tests {
             let expected = [
                 Step::Greyed,
                 Step::Negated,
+                Step::Blackened,
                 Step::Trimmed { from: (400, 300), to: (100, 200) },
                 Step::Scaled { to: (14, 28) },
                 Step::Centred,
             ];
             assert_eq!(upload.steps, expected);
             let row: Vec<u8> = upload.pixels[14 * 28..15 * 28].to_vec();
-            assert!(row[..7].iter().chain(&row[21..]).all(|&shade| shade < 10), "{row:?}");
+            assert!(row[..7].iter().chain(&row[21..]).all(|&shade| shade == 0), "{row:?}");
             assert!(row[7..21].iter().all(|&shade| shade > 180), "{row:?}");
         }
         let jpeg = read(&encoded(&DynamicImage::ImageRgb8(photograph), ImageFormat::Jpeg), 28).unwrap();

@@ -141,6 +141,9 @@ struct Part {
 
 impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
     fn serve(mut self, mut queue: mpsc::Receiver<Job>) {
+        // Threads that compute together wait for each other by spinning: where trainings use every core, one alone answers sooner and takes
+        // less than half of the processor's time (12,000 images: 0.4 s of it instead of 1.1 s, start-up included).
+        tch::set_num_threads(1);
         let mut parts: VecDeque<Part> = VecDeque::new();
         loop {
             let mut jobs = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::Multipart;
+use axum::extract::{Multipart, multipart::Field};
 
 use super::AppState;
 use crate::{
@@ -13,8 +13,11 @@ use crate::{
     train::dataset_of,
 };
 
-/// The largest body of a form with a picture: the picture and what surrounds it.
-pub const BODY_LIMIT: usize = upload::MOST_BYTES + (64 << 10);
+/// The largest body of a form with a picture that is read to its end. Pictures that are too large have a place in it, since a sender who is
+/// cut off sees a broken connection instead of the reason; more than [`upload::MOST_BYTES`] of one is not kept.
+pub const BODY_LIMIT: usize = 64 << 20;
+/// The largest of the other fields, in bytes: an id.
+const MOST_FIELD_BYTES: usize = 1 << 10;
 
 /// A form that sends a picture.
 #[derive(Debug, Default)]
@@ -31,17 +34,14 @@ impl Form {
     /// # Errors
     /// [`AppError::Invalid`] when it is damaged or too large.
     pub async fn read(mut multipart: Multipart) -> AppResult<Self> {
-        let wrong = |error: axum::extract::multipart::MultipartError| {
-            let too_large = error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-            let reason =
-                if too_large { format!("is too large; at most {} MB are taken.", upload::MOST_BYTES >> 20) } else { format!("{error}.") };
-            AppError::invalid("image", reason)
-        };
         let mut form = Self::default();
-        while let Some(part) = multipart.next_field().await.map_err(wrong)? {
-            match part.name().unwrap_or_default().to_owned() {
-                name if name == "image" => form.image = Some(part.bytes().await.map_err(wrong)?.to_vec()),
-                name => form.fields.push((name, part.text().await.map_err(wrong)?)),
+        while let Some(mut field) = multipart.next_field().await.map_err(|error| wrong("image", &error))? {
+            let name = field.name().unwrap_or_default().to_owned();
+            if name == "image" {
+                form.image = Some(bytes_of(&mut field, "image", upload::MOST_BYTES).await?);
+            } else {
+                let bytes = bytes_of(&mut field, &name, MOST_FIELD_BYTES).await?;
+                form.fields.push((name, String::from_utf8_lossy(&bytes).into_owned()));
             }
         }
         Ok(form)
@@ -54,6 +54,27 @@ impl Form {
     pub fn image(self) -> AppResult<Vec<u8>> {
         self.image.ok_or_else(|| AppError::invalid("image", "is missing; expected a picture in PNG, JPEG or WebP as the field `image`."))
     }
+}
+
+/// What stands in a field; one with more than `most` bytes is read to its end, kept nowhere and refused.
+async fn bytes_of(field: &mut Field<'_>, name: &str, most: usize) -> AppResult<Vec<u8>> {
+    let (mut bytes, mut count) = (Vec::new(), 0);
+    while let Some(chunk) = field.chunk().await.map_err(|error| wrong(name, &error))? {
+        count += chunk.len();
+        if count <= most {
+            bytes.extend_from_slice(&chunk);
+        } else {
+            bytes = Vec::new();
+        }
+    }
+    if count > most {
+        return Err(AppError::invalid(name, format!("has {count} bytes; at most {most} are taken.")));
+    }
+    Ok(bytes)
+}
+
+fn wrong(name: &str, error: &axum::extract::multipart::MultipartError) -> AppError {
+    AppError::invalid(name, format!("can't be read: {error}."))
 }
 
 /// A run's network, and what it tells apart.

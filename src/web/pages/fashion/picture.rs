@@ -43,6 +43,7 @@ impl Picture {
             Step::Filled => Sentence::new("fashion-step-filled"),
             Step::Greyed => Sentence::new("fashion-step-greyed"),
             Step::Negated => Sentence::new("fashion-step-negated"),
+            Step::Blackened => Sentence::new("fashion-step-blackened"),
             Step::Trimmed { from, to } => Sentence::new("fashion-step-trimmed").text("from", size(*from)).text("to", size(*to)),
             Step::Scaled { to } => Sentence::new("fashion-step-scaled").text("to", size(*to)),
             Step::Centred => Sentence::new("fashion-step-centred"),
