@@ -37,13 +37,16 @@ pub struct Trained {
     pub config: Map<String, Value>,
 }
 
+/// Takes probabilities to who asked.
+type Reply = oneshot::Sender<AppResult<Vec<f32>>>;
+
 /// Gives probabilities `[n, classes]` for images `[n, height, width, channels]`.
 type Classifier = Box<dyn Fn(&[u8]) -> AppResult<Vec<f32>>>;
 
 struct Job {
     network: Arc<Trained>,
     images: Images,
-    reply: oneshot::Sender<AppResult<Vec<f32>>>,
+    reply: Reply,
 }
 
 /// Pixels, 0 to 255.
@@ -136,7 +139,7 @@ struct Part {
     examples: Arc<Examples>,
     left: Range<usize>,
     probabilities: Vec<f32>,
-    reply: oneshot::Sender<AppResult<Vec<f32>>>,
+    reply: Reply,
 }
 
 impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
@@ -176,7 +179,7 @@ impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
     }
 
     /// Answers questions on single images in one pass.
-    fn answer(&mut self, network: &Arc<Trained>, (images, replies): (Vec<Vec<u8>>, Vec<oneshot::Sender<AppResult<Vec<f32>>>>)) {
+    fn answer(&mut self, network: &Arc<Trained>, (images, replies): (Vec<Vec<u8>>, Vec<Reply>)) {
         let started = Instant::now();
         let sizes_agree = images.iter().all(|image| image.len() == images[0].len());
         if !sizes_agree {

@@ -24,8 +24,11 @@ pub struct Judge {
     datasets: Datasets,
     inference: Inference,
     /// The last used first.
-    known: Mutex<VecDeque<(Question, Arc<Mutex<Option<Arc<Judgement>>>>)>>,
+    known: Mutex<VecDeque<(Question, Slot)>>,
 }
+
+/// Held while its judgement is computed, so that whoever asks for the same waits.
+type Slot = Arc<Mutex<Option<Arc<Judgement>>>>;
 
 /// Which network, on which split.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,20 +110,19 @@ impl Judge {
     fn compute(&self, run: Run, trained: Trained, split: Split) -> AppResult<Judgement> {
         let dataset = dataset_of(&run.config)?;
         let kept = predictions::read(&trained.folder, split, &trained.weights).filter(|kept| kept.classes() == dataset.classes.len());
-        let predictions = match kept {
-            Some(kept) => kept,
-            None => {
-                let (examples, range) = self.examples(&run, dataset, split)?;
-                let labels = examples.labels()[range.clone()].to_vec();
-                let (folder, weights) = (trained.folder.clone(), trained.weights.clone());
-                let probabilities = self.inference.part(Arc::new(trained), examples, range)?;
-                let computed =
-                    Predictions::new(labels, probabilities, dataset.classes.len()).map_err(|error| AppError::Internal(error.into()))?;
-                if let Err(error) = predictions::write(&folder, split, &weights, &computed) {
-                    tracing::warn!(run = run.id, "what its network said can't be kept: {error}"); // and is computed again when it is needed
-                }
-                computed
+        let predictions = if let Some(kept) = kept {
+            kept
+        } else {
+            let (examples, range) = self.examples(&run, dataset, split)?;
+            let labels = examples.labels()[range.clone()].to_vec();
+            let (folder, weights) = (trained.folder.clone(), trained.weights.clone());
+            let probabilities = self.inference.part(Arc::new(trained), examples, range)?;
+            let computed =
+                Predictions::new(labels, probabilities, dataset.classes.len()).map_err(|error| AppError::Internal(error.into()))?;
+            if let Err(error) = predictions::write(&folder, split, &weights, &computed) {
+                tracing::warn!(run = run.id, "what its network said can't be kept: {error}"); // and is computed again when it is needed
             }
+            computed
         };
         let first = if split == Split::Validation { first_of_validation(&run, dataset) } else { 0 };
         let evaluation = Evaluation::of(split.name(), &dataset.classes, &predictions);
@@ -144,7 +146,7 @@ impl Judge {
         Ok((examples, range))
     }
 
-    fn slot(&self, question: Question) -> Arc<Mutex<Option<Arc<Judgement>>>> {
+    fn slot(&self, question: Question) -> Slot {
         let mut known = lock(&self.known);
         let place = known.iter().position(|(other, _)| *other == question);
         let entry = place.and_then(|place| known.remove(place)).unwrap_or_else(|| (question, Arc::default()));

@@ -60,7 +60,7 @@ async fn predict(State(state): State<AppState>, shell: Shell, multipart: Multipa
     let fields = form.as_ref().map(|form| form.fields.clone()).unwrap_or_default();
     let parameters = Parameters(fields.into_iter().filter(|(name, value)| name == "run" && !value.is_empty()).collect());
     let seen = match look(&state, form, &parameters).await {
-        Ok(picture) => Seen::Picture(picture),
+        Ok(picture) => Seen::Picture(Box::new(picture)),
         Err(AppError::Invalid { field, reason }) if field == "image" => Seen::Fault(reason),
         Err(other) => return Err(other),
     };
@@ -120,7 +120,7 @@ fn counting(parameters: &Parameters) -> AppResult<Counting> {
 
 /// What came of an upload.
 enum Seen {
-    Picture(Picture),
+    Picture(Box<Picture>),
     /// What is wrong with it.
     Fault(String),
 }
@@ -211,7 +211,7 @@ impl FashionPage {
             .and_then(|best| app.judge.judge(&best.id, Split::Test).ok())
             .map(|judgement| judgement.evaluation.accuracy);
         let (picture, fault) = match seen {
-            Some(Seen::Picture(picture)) => (Some(picture), None),
+            Some(Seen::Picture(picture)) => (Some(*picture), None),
             Some(Seen::Fault(fault)) => (None, Some(fault)),
             None => (None, None),
         };
@@ -260,6 +260,7 @@ impl FashionPage {
         format!("{:.1}%", 100.0 * share)
     }
 
+    #[expect(clippy::ref_option, reason = "templates give references")]
     fn interval(&self, interval: &Option<Interval>) -> String {
         interval.map(|interval| format!("{} – {}", fixed(interval.low, 4), fixed(interval.high, 4))).unwrap_or_default()
     }
