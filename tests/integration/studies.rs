@@ -195,7 +195,7 @@ fn the_terminal_tells_a_study_as_keras_tuner_does_and_keeps_it_in_the_same_store
         "Search space summary\nDefault search space size: 2\nunits (Int)\n",
         "Search: Running Trial #1\n\nValue             |Best Value So Far |Hyperparameter\n",
         "Trial 3 Complete [00h 00m ",
-        "Best val_accuracy So Far: 0.",
+        "Best val_accuracy So Far: ",
         "Results summary\n",
         "Showing 3 best trials\nObjective(name=\"val_accuracy\", direction=\"max\")",
     ] {
