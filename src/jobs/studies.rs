@@ -78,6 +78,9 @@ pub fn best_trial<'a>(plan: &tune::Plan, trials: &'a [Trial]) -> Option<&'a Tria
 /// Between two looks at the runs of a study.
 const PAUSE: Duration = Duration::from_millis(150);
 
+/// A trial whose worker is gone is taken up again so often.
+const MOST_RESUMES: u32 = 3;
+
 /// Carries out a study that is `running`, from where it stands to its end.
 ///
 /// # Errors
@@ -100,8 +103,19 @@ pub fn conduct(
             return store.study(id);
         }
     };
-    let mut conductor =
-        Conductor { store, datasets, settings, trainer, plan, id, heard, pruned: BTreeSet::new(), here: BTreeMap::new(), taken_up: false };
+    let mut conductor = Conductor {
+        store,
+        datasets,
+        settings,
+        trainer,
+        plan,
+        id,
+        heard,
+        pruned: BTreeSet::new(),
+        here: BTreeMap::new(),
+        resumed: BTreeMap::new(),
+        taken_up: false,
+    };
     let ended = conductor.run(halt);
     conductor.here.into_values().for_each(|supervisor| drop(supervisor.join()));
     match ended {
@@ -126,6 +140,10 @@ pub fn recover_studies(store: &Store) -> AppResult<()> {
             && let Ok(_lock) = lock(store, &study.id)
             && store.study(&study.id)?.state == State::Running
         {
+            // Their runs are looked at anew when the study is resumed.
+            for trial in study.trials.iter().filter(|trial| trial.state == TrialState::Running) {
+                store.put_trial(&study.id, &Trial { state: TrialState::Cancelled, ended_at: Some(Timestamp::now()), ..trial.clone() })?;
+            }
             store.set_study_state(&study.id, State::Interrupted, Some("its conductor is gone; it can be resumed"))?;
         }
     }
@@ -164,6 +182,8 @@ struct Conductor<'a> {
     pruned: BTreeSet<u64>,
     /// Threads that supervise runs in this process, by the run.
     here: BTreeMap<String, std::thread::JoinHandle<()>>,
+    /// How often each trial was taken up again since its worker was gone.
+    resumed: BTreeMap<u64, u32>,
     /// Whether trials that an earlier conductor left were taken up again.
     taken_up: bool,
 }
@@ -283,6 +303,10 @@ impl Conductor<'_> {
             State::Done if value.is_some() => TrialState::Done,
             State::Done | State::Failed => TrialState::Failed,
             State::Cancelled if self.pruned.contains(&trial.number) => TrialState::Pruned,
+            // Its worker was killed from outside, or its server was: it goes on from its last checkpoint, unless that happens again and again.
+            State::Interrupted if *self.resumed.entry(trial.number).and_modify(|times| *times += 1).or_insert(1) <= MOST_RESUMES => {
+                return self.take_up(trial).map(|()| false);
+            }
             State::Cancelled | State::Interrupted => TrialState::Cancelled,
         };
         self.end(trial, state, value).map(|()| true)

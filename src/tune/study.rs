@@ -83,6 +83,9 @@ impl Plan {
         if !OBJECTIVES.contains(&self.objective.as_str()) {
             return Err(AppError::invalid("objective", format!("expected one of {}.", OBJECTIVES.join(", "))));
         }
+        if self.seed >= 1 << 53 {
+            return Err(AppError::invalid("seed", "expected at most 2^53 - 1, which every reader of JSON keeps."));
+        }
         let base = configuration::resolve(&self.system, &self.config)?;
         if base.get("validation_share").and_then(Value::as_f64) == Some(0.0) {
             return Err(AppError::invalid("config.validation_share", "a study needs examples to validate on."));

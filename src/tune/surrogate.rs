@@ -28,6 +28,8 @@ pub struct Importance {
 
 /// Fewer values say too little.
 const LEAST: usize = 4;
+/// The latest so many are learnt from: a page waits for it, and the time grows with their cube.
+const MOST: usize = 128;
 /// Spaces no larger are weighed whole; of larger ones this many pairs of configurations are drawn.
 const WHOLE: u64 = 4096;
 const DRAWN: usize = 2048;
@@ -37,10 +39,13 @@ impl<'a> Surrogate<'a> {
     #[must_use]
     pub fn learn(space: &'a Space, history: &[Trial]) -> Option<Self> {
         let known = history.iter().filter_map(|trial| Some((space.place(&trial.parameters)?, trial.value()?)));
-        let (places, values): (Vec<Vec<f64>>, Vec<f64>) = known.unzip();
+        let (mut places, mut values): (Vec<Vec<f64>>, Vec<f64>) = known.unzip();
         if values.len() < LEAST {
             return None;
         }
+        let early = values.len().saturating_sub(MOST);
+        places.drain(..early);
+        values.drain(..early);
         let observations = Observations { places, values, ordered: space.ordered() };
         Some(Self { space, process: Process::new(&observations, &mut Xoshiro256PlusPlus::seed_from_u64(0)) })
     }
