@@ -10,7 +10,7 @@ help:
 	@echo 'make serve   build and start the dashboard; ARGS="--address 127.0.0.1:9000" goes to it'
 	@echo 'make test    everything a change must pass: the checks below, all tests, the browser tests'
 	@echo 'make check   formatting, clippy, rustdoc, licences of dependencies'
-	@echo 'make bench   measure against gensim, scikit-learn and FastAPI; SUITE=search for one, QUICK=1 for a smoke run'
+	@echo 'make bench   measure against gensim, PyTorch, Keras and others; SUITE=search for one, QUICK=1 for a smoke run'
 	@echo 'make setup   bring libtorch and the npm packages (the targets above do it themselves)'
 	@echo 'make clean   remove what was built here; the cache in ~/.cache/torchboard stays'
 
