@@ -57,7 +57,7 @@ def stored(arguments, count):
 
 @contextlib.contextmanager
 def serving(binary, folder):
-    command = [binary, "serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir", folder]
+    command = [binary, "serve", "--address", "127.0.0.1:0", "--device", "cpu", "--without-shipped-runs", "--data-dir", folder]
     with serve.running(command, r"listening on (http://\S+)", os.devnull, serve.environment()) as server:
         yield server.address
 

@@ -14,6 +14,9 @@ pub struct ServeArguments {
     /// Runs that are trained at one time
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
+    /// Leave the runs that come with the program out
+    #[arg(long)]
+    without_shipped_runs: bool,
     /// Open the dashboard in a browser
     #[arg(long)]
     open: bool,
@@ -32,7 +35,7 @@ impl ServeArguments {
             "--data-dir {}: is a file; name a folder to keep things in",
             settings.data_dir.display()
         );
-        let state = web::AppState::open(settings.clone(), usize::from(self.workers))?;
+        let state = web::AppState::open(settings.clone(), usize::from(self.workers), !self.without_shipped_runs)?;
         let (queue, studies) = (state.queue.clone(), state.studies.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {

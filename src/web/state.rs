@@ -56,18 +56,21 @@ impl std::ops::Deref for AppState {
 }
 
 impl AppState {
-    /// Opens what the server shows, and begins with the runs that wait, `workers` at a time.
+    /// Opens what the server shows, and begins with the runs that wait, `workers` at a time. The runs that come with the program are imported
+    /// once, unless `shipped_runs` is false.
     ///
     /// # Errors
     /// When the data folder can't be written, or the device that was asked for is not there.
-    pub fn open(settings: Settings, workers: usize) -> anyhow::Result<Self> {
+    pub fn open(settings: Settings, workers: usize, shipped_runs: bool) -> anyhow::Result<Self> {
         let device = settings.device.name()?;
         let library = Arc::new(Library::open(&settings)?);
         let evaluations = Evaluations::new(&settings);
         let datasets = Datasets::open(&settings);
         datasets.check_beforehand()?;
         let store = Store::open(&settings.data_dir)?;
-        jobs::import_shipped(&store)?;
+        if shipped_runs {
+            jobs::import_shipped(&store)?;
+        }
         let queue = Queue::start(store.clone(), settings.clone(), workers)?;
         let studies = Studies::start(store.clone(), settings.clone(), datasets.clone(), queue.clone())?;
         let inference = Inference::start(settings.device, WAITING_PREDICTIONS)?;

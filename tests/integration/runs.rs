@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, command};
+use crate::support::{Served, Server, command};
 
 /// Long enough to be caught in the middle, and on drawn images: a few seconds for the whole.
 const LONG: &str = r#"{"system":"mlp","name":"long","config":{"dataset":"fashion-mnist-sample","epochs":4000,"units":64}}"#;
@@ -200,6 +200,29 @@ async fn what_cannot_be_used_is_named() {
         page.contains(r#"value="kept""#) && page.contains(r#"value="zero""#) && page.contains("a whole number"),
         "what was typed stays"
     );
+}
+
+#[tokio::test]
+async fn a_fresh_machine_shows_the_runs_that_come_with_the_program_until_somebody_deletes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = |server: &Served| {
+        let address = format!("{}/api/v1/runs?tag=report&limit=100", server.address);
+        async move { reqwest::get(address).await.unwrap().json::<Value>().await.unwrap()["items"].as_array().unwrap().clone() }
+    };
+    let server = Served::start(folder.path());
+    let shipped = listed(&server).await;
+    assert!(shipped.len() >= 4, "the report's networks, untuned and tuned");
+    assert!(shipped.iter().all(|run| run["origin"] == "shipped" && run["state"] == "done" && run["dataset"]["id"] == "fashion-mnist"));
+    let id = shipped[0]["id"].as_str().unwrap();
+    let page = reqwest::get(format!("{}/fashion?lang=en", server.address)).await.unwrap().text().await.unwrap();
+    assert!(shipped.iter().any(|run| page.contains(&format!("/runs/{}", run["id"].as_str().unwrap()))), "the page says which run its figures came from");
+    let evaluated = reqwest::get(format!("{}/api/v1/runs/{id}/evaluation?split=test", server.address)).await.unwrap();
+    assert_eq!(evaluated.status(), 200, "its predictions came with it");
+    let deleted = reqwest::Client::new().delete(format!("{}/api/v1/runs/{id}", server.address)).send().await.unwrap();
+    assert_eq!(deleted.status(), 204);
+    drop(server);
+    let again = listed(&Served::start(folder.path())).await;
+    assert_eq!(again.len(), shipped.len() - 1, "what is deleted stays deleted");
 }
 
 #[tokio::test]

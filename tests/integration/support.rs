@@ -117,8 +117,34 @@ impl Drop for Server {
     }
 }
 
-/// A server on this folder, and its address.
+/// A server as a user starts it, with the runs that come with the program; it is stopped when this is dropped.
+pub struct Served {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub address: String,
+}
+
+impl Served {
+    /// On a folder that may be empty.
+    pub fn start(folder: &Path) -> Self {
+        let (child, address) = spawn_as(folder, &[]);
+        Self { child, address }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server on this folder without the runs that come with the program, and its address.
 fn spawn(folder: &Path, arguments: &[&OsStr]) -> (Child, String) {
+    spawn_as(folder, &[&["--without-shipped-runs".as_ref()], arguments].concat())
+}
+
+fn spawn_as(folder: &Path, arguments: &[&OsStr]) -> (Child, String) {
     let mut child = command()
         .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
         .arg(folder)

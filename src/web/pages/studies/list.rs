@@ -14,7 +14,7 @@ use super::{
         words::{Voice, fixed},
     },
     form::Form,
-    objective_name,
+    is_synthetic, objective_name,
 };
 use crate::{
     error::{AppError, AppResult},
@@ -56,13 +56,18 @@ struct ListPage {
 struct Row {
     study: Study,
     plan: Plan,
+    is_synthetic: bool,
 }
 
 impl ListPage {
     fn new(app: &AppState, shell: Shell, form: Form) -> AppResult<Self> {
         let studies = app.store.studies()?;
         // One that a newer version stored may not be readable; the others are.
-        let rows = studies.into_iter().filter_map(|study| Some(Row { plan: Plan::from_map(&study.spec).ok()?, study })).collect();
+        let row = |study: Study| {
+            let plan = Plan::from_map(&study.spec).ok()?;
+            Some(Row { is_synthetic: is_synthetic(app, &plan), plan, study })
+        };
+        let rows = studies.into_iter().filter_map(row).collect();
         Ok(Self { voice: Voice(shell.language), shell, rows, form })
     }
 

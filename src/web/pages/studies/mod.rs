@@ -48,3 +48,9 @@ fn objective_name(voice: Voice, objective: &str) -> String {
     let measure = voice.say(&format!("runs-measure-{}", measure.replace('_', "-")));
     voice.sentence(&Sentence::new("runs-series").text("split", split).text("measure", measure))
 }
+
+/// Whether a study's numbers say nothing of the world: its data set was drawn by this program.
+fn is_synthetic(app: &AppState, plan: &Plan) -> bool {
+    let dataset = plan.config.get("dataset").and_then(serde_json::Value::as_str).and_then(|id| app.datasets.get(id).ok());
+    dataset.is_some_and(crate::data::Dataset::is_synthetic)
+}

@@ -12,7 +12,7 @@ use super::{
         page, runs,
         words::{Drawing, Voice, fixed},
     },
-    objective_name,
+    is_synthetic, objective_name,
     plots::{self, Studied},
 };
 use crate::{
@@ -58,7 +58,7 @@ fn train_best(app: &AppState, id: &str) -> AppResult<Redirect> {
         name: format!("{} #{}", study.name, best.number),
         config: plan.config_of(&plan.parameters(&best.parameters)),
         seed: plan.seed,
-        tags: vec!["best".to_owned()],
+        tags: vec!["best of a study".to_owned()],
         ..jobs::Plan::default()
     };
     let run = api::runs::submit(app, &asked)?;
@@ -74,6 +74,7 @@ struct StudyPage {
     plan: Plan,
     /// How far the events are that the page shows: live trials go on from there.
     last_event: u64,
+    is_synthetic: bool,
     plates: Vec<Plate>,
 }
 
@@ -93,7 +94,7 @@ impl StudyPage {
         let study = app.store.study(id)?;
         let plan = Plan::from_map(&study.spec)?;
         let plates = Self::plates(voice, &study, &plan)?;
-        Ok(Self { shell, voice, study, plan, last_event, plates })
+        Ok(Self { is_synthetic: is_synthetic(app, &plan), shell, voice, study, plan, last_event, plates })
     }
 
     fn plates(voice: Voice, study: &Study, plan: &Plan) -> AppResult<Vec<Plate>> {
