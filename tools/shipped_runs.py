@@ -6,7 +6,9 @@
 Takes about half an hour on two cores. A run that was cut off is gone on with, in target/shipped-runs.
 """
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -33,20 +35,29 @@ RUNS = {
     "fashion-taught-validated": ("mlp", "512 units taught, validated", ["beyond"], 0, TAUGHT),
     **{f"fashion-taught-{seed}": ("mlp", "512 units taught, all images", ["beyond", "best"], seed, TAUGHT | {"validation_share": 0}) for seed in range(3)},
 }
+# Name: trials, epochs of each, and the title of the study.
+STUDIES = {
+    "fashion-study-3": (3, 50, "The report's search again"),
+    "fashion-study-25": (25, 20, "The report's space, 25 trials"),
+}
 
 
 def main():
     if not os.environ.get("TORCHBOARD_DATA"):
         sys.exit("TORCHBOARD_DATA must name the folder of the real data sets")
-    unknown = set(sys.argv[1:]) - set(RUNS)
+    known = [*RUNS, *STUDIES]
+    unknown = set(sys.argv[1:]) - set(known)
     if unknown:
-        sys.exit(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(RUNS)}")
-    for name in sys.argv[1:] or RUNS:
+        sys.exit(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    for name in sys.argv[1:] or known:
         file = FILES / f"{name}.torchboard"
         if sys.argv[1:] or not file.exists():
-            train(name, *RUNS[name])
-            torchboard("evaluate", name, "--split", "test")
-            torchboard("export", name, "--output", file)
+            if name in RUNS:
+                train(name, *RUNS[name])
+                torchboard("evaluate", name, "--split", "test")
+                torchboard("export", name, "--output", file)
+            else:
+                torchboard("export", study(*STUDIES[name]), "--without-weights", "--output", file)
             print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes", flush=True)
 
 
@@ -59,6 +70,17 @@ def train(name, system, title, tags, seed, settings):
         resumed = subprocess.run(command("train", "--resume", name), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if resumed.returncode != 0 and "is done" not in resumed.stderr:
             sys.exit(resumed.stderr)
+
+
+def study(trials, epochs, title):
+    """Its id; one that was cut off is gone on with."""
+    with contextlib.closing(sqlite3.connect(STORE / "torchboard.sqlite")) as store:
+        find = lambda: store.execute("SELECT id, state FROM studies WHERE name = ?", [title]).fetchone()
+        if not (found := find()):
+            torchboard("tune", "mlp", "--max-trials", trials, "--epochs", epochs, "--name", title)
+        elif found[1] != "done":
+            torchboard("tune", "--resume", found[0])
+        return find()[0]
 
 
 def command(*arguments):
