@@ -25,7 +25,7 @@ pub struct TuneArguments {
     /// The system whose settings are searched
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     system: Option<String>,
-    /// What is searched, as in units=16..512:16 dropout=0.0..0.5 learning_rate=0.0001..0.1:log optimizer=adam,adamw [default: the report's]
+    /// What is searched, as in units=16..512:16 dropout=0.0..0.5 `learning_rate=0.0001..0.1:log` optimizer=adam,adamw [default: the report's]
     #[arg(long, num_args = 1.., value_name = "NAME=WHAT")]
     space: Vec<String>,
     /// How configurations are chosen
@@ -40,7 +40,7 @@ pub struct TuneArguments {
     /// What counts: `validation_accuracy` or `validation_loss`, at its best epoch
     #[arg(long, default_value = "validation_accuracy")]
     objective: String,
-    /// Settings that all trials share, as in batch_size=64
+    /// Settings that all trials share, as in `batch_size=64`
     #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Trials that are trained at one time

@@ -189,7 +189,7 @@ impl Curves {
         Self { curves: names.iter().zip(curves).enumerate().map(named).collect(), micro, macro_mean }
     }
 
-    /// The same shapes with fewer points: see [`thin`].
+    /// The same shapes with fewer points: see [`thin()`].
     #[must_use]
     pub fn thinned(self, tolerance: f64) -> Self {
         let curves = self.curves.into_iter().map(|named| NamedCurve { curve: named.curve.thinned(tolerance), ..named }).collect();
@@ -198,7 +198,7 @@ impl Curves {
 }
 
 impl Average {
-    /// The same shape with fewer points: see [`thin`].
+    /// The same shape with fewer points: see [`thin()`].
     #[must_use]
     pub fn thinned(&self, tolerance: f64) -> Self {
         let kept = thin(&self.x, &self.y, tolerance);

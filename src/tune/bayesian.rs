@@ -74,7 +74,7 @@ struct Evidence {
 impl Evidence {
     fn new(space: &Space, direction: Direction, history: &[Trial]) -> Self {
         let sign = direction.sign();
-        let mut sorted: Vec<f64> = history.iter().filter_map(|trial| trial.value()).map(|value| sign * value).collect();
+        let mut sorted: Vec<f64> = history.iter().filter_map(super::sampler::Trial::value).map(|value| sign * value).collect();
         sorted.sort_by(f64::total_cmp);
         let quantile = |share: f64| sorted.get((share * (sorted.len().max(1) - 1) as f64) as usize).copied();
         // How bad the bad ones are tells nothing of the good ones, and would flatten them: a training that diverged has an accuracy of .1.

@@ -113,7 +113,10 @@ impl Dimension {
             }
             Self::Float { min, step, .. } => {
                 let index = ((value.as_f64()? - min) / step?).round();
-                if index < 0.0 { return None } else { index as u64 }
+                if index < 0.0 {
+                    return None;
+                }
+                index as u64
             }
             Self::Choice { ref values } => return values.iter().position(|known| same(known, value)).map(|index| index as u64),
         };
@@ -323,13 +326,13 @@ mod tests {
 
     use super::*;
 
-    fn dimension(declaration: Value) -> Dimension {
-        Dimension::declared(&declaration, "space.x").unwrap()
+    fn dimension(declaration: &Value) -> Dimension {
+        Dimension::declared(declaration, "space.x").unwrap()
     }
 
     #[test]
     fn integers_step_from_min_to_at_most_max() {
-        let units = dimension(json!({"type": "integer", "min": 16, "max": 512, "step": 16}));
+        let units = dimension(&json!({"type": "integer", "min": 16, "max": 512, "step": 16}));
         assert_eq!(units.levels(), Some(32));
         assert_eq!([units.level(0), units.level(1), units.level(31), units.level(99)], [json!(16), json!(32), json!(512), json!(512)]);
         assert_eq!(units.index(&json!(48)), Some(2));
@@ -338,45 +341,45 @@ mod tests {
             assert_eq!(units.index(&foreign), None, "{foreign}");
         }
         assert_eq!(units.place(&json!(264)), Some(0.5));
-        let uneven = dimension(json!({"type": "integer", "min": 1, "max": 10, "step": 4}));
+        let uneven = dimension(&json!({"type": "integer", "min": 1, "max": 10, "step": 4}));
         assert_eq!((uneven.levels(), uneven.level(2)), (Some(3), json!(9)));
-        let one = dimension(json!({"type": "integer", "min": 7, "max": 7}));
+        let one = dimension(&json!({"type": "integer", "min": 7, "max": 7}));
         assert_eq!((one.levels(), one.place(&json!(7)), one.value_at(0.9)), (Some(1), Some(0.5), json!(7)));
-        let negative = dimension(json!({"type": "integer", "min": -3, "max": 3, "step": 2}));
+        let negative = dimension(&json!({"type": "integer", "min": -3, "max": 3, "step": 2}));
         assert_eq!((negative.levels(), negative.index(&json!(-4)), negative.index(&json!(-1))), (Some(4), None, Some(1)));
     }
 
     #[test]
     fn floats_lie_on_their_scale() {
-        let rate = dimension(json!({"type": "float", "min": 0.0001, "max": 0.01, "scale": "log"}));
+        let rate = dimension(&json!({"type": "float", "min": 0.0001, "max": 0.01, "scale": "log"}));
         assert_eq!(rate.levels(), None);
         assert_eq!(rate.value_at(0.5), json!(0.001));
         assert_eq!([rate.value_at(0.0), rate.value_at(1.0)], [json!(0.0001), json!(0.01)]);
         assert!((rate.place(&json!(0.001)).unwrap() - 0.5).abs() < 1e-12);
         assert!(rate.contains(&json!(0.005)) && !rate.contains(&json!(0.02)));
-        let dropout = dimension(json!({"type": "float", "min": 0, "max": 1, "step": 0.1}));
+        let dropout = dimension(&json!({"type": "float", "min": 0, "max": 1, "step": 0.1}));
         assert_eq!((dropout.levels(), dropout.level(3), dropout.level(10)), (Some(11), json!(0.3), json!(1.0)));
         assert_eq!((dropout.index(&json!(0.7)), dropout.index(&json!(0.75))), (Some(7), None));
     }
 
     #[test]
     fn choices_of_numbers_keep_their_order_and_spacing() {
-        let rates = dimension(json!({"type": "choice", "values": [0.0001, 0.0005, 0.001, 0.005, 0.01]}));
+        let rates = dimension(&json!({"type": "choice", "values": [0.0001, 0.0005, 0.001, 0.005, 0.01]}));
         assert_eq!(rates.order(), Some(Scale::Log));
         assert!((rates.place(&json!(0.001)).unwrap() - 0.5).abs() < 1e-12);
         // log10 of 5 is 0.69897: a share of 0.34949 of two decades.
         assert!((rates.place(&json!(0.0005)).unwrap() - 0.349_485).abs() < 1e-6);
-        let evenly = dimension(json!({"type": "choice", "values": [3, 1, 2]}));
+        let evenly = dimension(&json!({"type": "choice", "values": [3, 1, 2]}));
         assert_eq!((evenly.order(), evenly.place(&json!(2)), evenly.index(&json!(2))), (Some(Scale::Linear), Some(0.5), Some(2)));
-        let names = dimension(json!({"type": "choice", "values": ["relu", "tanh", true]}));
+        let names = dimension(&json!({"type": "choice", "values": ["relu", "tanh", true]}));
         assert_eq!((names.order(), names.place(&json!("tanh")), names.index(&json!("gelu"))), (None, Some(1.0), None));
     }
 
     #[test]
     fn equal_shares_go_to_values_that_are_counted() {
-        let rates = dimension(json!({"type": "choice", "values": ["a", "b", "c", "d"]}));
+        let rates = dimension(&json!({"type": "choice", "values": ["a", "b", "c", "d"]}));
         assert_eq!([0.0, 0.24, 0.26, 0.99, 1.0].map(|share| rates.value_at(share)), ["a", "a", "b", "d", "d"].map(Value::from));
-        let width = dimension(json!({"type": "integer", "min": 1, "max": 1024, "scale": "log"}));
+        let width = dimension(&json!({"type": "integer", "min": 1, "max": 1024, "scale": "log"}));
         assert_eq!([0.0, 0.5, 1.0].map(|share| width.value_at(share)), [json!(1), json!(32), json!(1024)]);
         assert_eq!(rates.share(&json!("b")), Some(0.375));
         for (dimension, value) in [(&rates, json!("c")), (&width, json!(37))] {

@@ -36,6 +36,7 @@ impl Space {
     }
 
     /// Names and dimensions, in order.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Dimension)> {
         self.dimensions.iter().map(|(name, dimension)| (name.as_str(), dimension))
     }

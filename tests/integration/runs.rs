@@ -215,7 +215,10 @@ async fn a_fresh_machine_shows_the_runs_that_come_with_the_program_until_somebod
     assert!(shipped.iter().all(|run| run["origin"] == "shipped" && run["state"] == "done" && run["dataset"]["id"] == "fashion-mnist"));
     let id = shipped[0]["id"].as_str().unwrap();
     let page = reqwest::get(format!("{}/fashion?lang=en", server.address)).await.unwrap().text().await.unwrap();
-    assert!(shipped.iter().any(|run| page.contains(&format!("/runs/{}", run["id"].as_str().unwrap()))), "the page says which run its figures came from");
+    assert!(
+        shipped.iter().any(|run| page.contains(&format!("/runs/{}", run["id"].as_str().unwrap()))),
+        "the page says which run its figures came from"
+    );
     let evaluated = reqwest::get(format!("{}/api/v1/runs/{id}/evaluation?split=test", server.address)).await.unwrap();
     assert_eq!(evaluated.status(), 200, "its predictions came with it");
     let deleted = reqwest::Client::new().delete(format!("{}/api/v1/runs/{id}", server.address)).send().await.unwrap();
