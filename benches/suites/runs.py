@@ -64,7 +64,7 @@ def serving(binary, folder):
 
 def while_training(address, count, seconds):
     """Pages while a worker trains on every core, asked by four readers without pause, and how late its events come to a follower."""
-    body = {"system": "mlp", "config": {"dataset": "fashion-mnist-sample", "epochs": 1_000_000, "units": 4096, "batch_size": 256}}
+    body = {"system": "mlp", "config": {"dataset": "fashion-mnist-sample", "epochs": 10_000, "units": 4096, "batch_size": 256}}
     request = urllib.request.Request(f"{address}/api/v1/runs", json.dumps(body).encode(), {"content-type": "application/json"})
     run = json.load(DIRECT.open(request, timeout=30))["id"]
     one = f"{address}/api/v1/runs/{run}"
