@@ -1,6 +1,6 @@
 overview-title = Four small deep-learning systems, live
 overview-lead = A course report described these four systems in pasted tables and screenshots. Here each result is computed again before your eyes, can be questioned with your own input, and stands beside the figure that the report gives.
-overview-systems = To come
+overview-systems = The networks
 overview-report = In the report
 overview-live = live
 overview-words-about = GloVe vectors: nearest words, distances, analogies, maps of word groups, and the bias they carry.

@@ -64,6 +64,18 @@ impl Beside {
         Ok(Self { untuned, tuned, best, runs, studies })
     }
 
+    /// The runs of the best one's configuration, one for each seed, the newest first.
+    pub fn seeds_of_best(&self) -> Vec<&Run> {
+        let mut seeds: Vec<&Run> = Vec::new();
+        let config = self.best.as_ref().map(|best| &best.config);
+        for run in self.runs.iter().filter(|run| Some(&run.config) == config) {
+            if seeds.len() < MOST_SEEDS && seeds.iter().all(|other| other.seed != run.seed) {
+                seeds.push(run);
+            }
+        }
+        seeds
+    }
+
     /// The run that is shown where nobody asks for another: the best, then the report's settings, then any.
     pub fn default_run(&self) -> Option<&Run> {
         let ours = |pair: &'_ Pair| pair.ours.first().map(|(run, _)| run.id.clone());

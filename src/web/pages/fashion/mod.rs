@@ -139,8 +139,8 @@ struct FashionPage {
     run: Option<Run>,
     /// How good it is; or why that can't be said.
     test: Option<Result<Test, String>>,
-    /// Of the best run, where it is not the one that is judged.
-    best: Option<f64>,
+    /// The best configuration's runs, one for each seed, and how much of the test images each gets right.
+    beyond: Vec<(Run, Option<f64>)>,
     picture: Option<Picture>,
     fault: Option<String>,
 }
@@ -205,18 +205,21 @@ impl FashionPage {
                 learning.push((Plate::new(&figure, "")?, runs));
             }
         }
-        let best = beside
-            .best
-            .as_ref()
-            .and_then(|best| app.judge.judge(&best.id, Split::Test).ok())
-            .map(|judgement| judgement.evaluation.accuracy);
+        let test_accuracy = |run: &Run| app.judge.judge(&run.id, Split::Test).ok().map(|judgement| judgement.evaluation.accuracy);
+        let beyond = beside.seeds_of_best().into_iter().map(|run| (run.clone(), test_accuracy(run))).collect();
         let (picture, fault) = match seen {
             Some(Seen::Picture(picture)) => (Some(*picture), None),
             Some(Seen::Fault(fault)) => (None, Some(fault)),
             None => (None, None),
         };
         let summary = Summary::of(&beside.tuned.config)?;
-        Ok(Self { shell, voice, report: report::fashion(), beside, summary, learning, run, test, best, picture, fault })
+        Ok(Self { shell, voice, report: report::fashion(), beside, summary, learning, run, test, beyond, picture, fault })
+    }
+
+    /// The mean over the seeds, where there are several and all were judged.
+    fn mean_beyond(&self) -> Option<f64> {
+        let all: Option<Vec<f64>> = self.beyond.iter().map(|(_, accuracy)| *accuracy).collect();
+        all.filter(|all| all.len() > 1).map(|all| all.iter().sum::<f64>() / all.len() as f64)
     }
 
     fn pairs(&self) -> [&Pair; 2] {
