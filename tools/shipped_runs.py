@@ -3,7 +3,7 @@
     TORCHBOARD_DATA=... python3 tools/shipped_runs.py             all of them; those whose file is there are left alone
     TORCHBOARD_DATA=... python3 tools/shipped_runs.py NAME...     these only, again
 
-Takes about half an hour on two cores. A run that was cut off is gone on with, in target/shipped-runs.
+On a busy machine this takes many times longer than on a quiet one. A run that was cut off is gone on with, in target/shipped-runs.
 """
 
 import contextlib

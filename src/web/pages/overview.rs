@@ -1,4 +1,4 @@
-//! `/`: what this is, live results of the first system, the systems to come, what is loaded.
+//! `/`: what this is, live results of the first system, the networks, what is loaded.
 
 use askama::Template;
 use axum::{Router, extract::State, response::Html, routing::get};
