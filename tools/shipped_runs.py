@@ -74,13 +74,20 @@ def train(name, system, title, tags, seed, settings):
 
 def study(trials, epochs, title):
     """Its id; one that was cut off is gone on with."""
-    with contextlib.closing(sqlite3.connect(STORE / "torchboard.sqlite")) as store:
-        find = lambda: store.execute("SELECT id, state FROM studies WHERE name = ?", [title]).fetchone()
-        if not (found := find()):
-            torchboard("tune", "mlp", "--max-trials", trials, "--epochs", epochs, "--name", title)
-        elif found[1] != "done":
-            torchboard("tune", "--resume", found[0])
-        return find()[0]
+    if not (found := find_study(title)):
+        torchboard("tune", "mlp", "--max-trials", trials, "--epochs", epochs, "--name", title)
+    elif found[1] != "done":
+        torchboard("tune", "--resume", found[0])
+    return find_study(title)[0]
+
+
+def find_study(title):
+    """Id and state of the study called so, where there is one."""
+    file = STORE / "torchboard.sqlite"
+    if not file.exists():
+        return None
+    with contextlib.closing(sqlite3.connect(file)) as store:
+        return store.execute("SELECT id, state FROM studies WHERE name = ?", [title]).fetchone()
 
 
 def command(*arguments):

@@ -18,17 +18,19 @@ mod recovery;
 mod shipped;
 mod studies;
 mod supervisor;
+mod witness;
 mod worker;
 
 pub use self::{
     inference::{Inference, Trained},
     judge::{Intervals, Judge, Judgement},
-    plan::{Plan, repeat},
+    plan::{Plan, hardware, repeat, resume, versions},
     portable::{Imported, export, export_file, import, import_file},
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,
     studies::{Studies, StudyEvent, Trainer, ask_study, best_trial, conduct, history, recover_studies},
     supervisor::{Halt, supervise},
+    witness::Witness,
     worker::work,
 };

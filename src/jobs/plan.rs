@@ -7,7 +7,7 @@ use crate::{
     data::{self, Dataset, Datasets},
     error::{AppError, AppResult},
     models,
-    store::{DatasetUse, NewRun, Origin, Run},
+    store::{DatasetUse, NewRun, Origin, Run, Store},
     train::{State, configuration},
 };
 
@@ -75,6 +75,12 @@ pub fn repeat(run: &Run, settings: &Settings, datasets: &Datasets, state: State)
     if run.state != State::Done {
         return Err(AppError::Conflict(format!("The run {} is {}; only one that is done can be repeated.", run.id, run.state.name())));
     }
+    if !configuration::systems().contains(&&*run.system) {
+        return Err(AppError::Conflict(format!(
+            "The run {} was trained in a terminal; `torchboard train {}` repeats it.",
+            run.id, run.system
+        )));
+    }
     let plan = Plan {
         system: run.system.clone(),
         name: format!("{} again", run.name),
@@ -92,6 +98,20 @@ pub fn repeat(run: &Run, settings: &Settings, datasets: &Datasets, state: State)
     Ok(new)
 }
 
+/// Makes a run that ended before its time wait for its turn again, or go on at once.
+///
+/// # Errors
+/// [`AppError::Conflict`] when it is done, has not ended, or is of a system that no worker trains.
+pub fn resume(store: &Store, id: &str, state: State) -> AppResult<Run> {
+    let system = store.run(id)?.system;
+    if !configuration::systems().contains(&&*system) {
+        return Err(AppError::Conflict(format!(
+            "The run {id} can't go on: training of {system:?} keeps no checkpoints. Begin a new one with `torchboard train {system}`."
+        )));
+    }
+    store.resume_run(id, state)
+}
+
 /// Trainable parameters of the network; `None` where they can't be known before it is trained.
 fn parameters(system: &str, config: &Map<String, Value>, dataset: &Dataset) -> Option<u64> {
     let shape = dataset.shape.map(|size| size as i64);
@@ -99,13 +119,16 @@ fn parameters(system: &str, config: &Map<String, Value>, dataset: &Dataset) -> O
     u64::try_from(models::parameter_count(&*network)).ok()
 }
 
-fn versions() -> Map<String, Value> {
+/// What this program is made of, as far as it decides a training's numbers.
+#[must_use]
+pub fn versions() -> Map<String, Value> {
     let versions = json!({ "torchboard": env!("CARGO_PKG_VERSION"), "libtorch": models::libtorch_version() });
     versions.as_object().cloned().unwrap_or_default()
 }
 
 /// What the machine is, as far as it matters for speed and for the last bit of a sum.
-fn hardware(settings: &Settings) -> Map<String, Value> {
+#[must_use]
+pub fn hardware(settings: &Settings) -> Map<String, Value> {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let value =
         |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value.trim().to_owned()));

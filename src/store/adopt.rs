@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::{NewRun, NewStudy, Numbered, Store, Trial, events::append_at, runs::insert, studies};
+use super::{NewRun, NewStudy, Numbered, Store, Trial, events::append_at, run_rows::insert, studies};
 use crate::{
     error::{AppError, AppResult},
     train::State,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, now_ms, runs};
+use super::{Store, now_ms, run_rows};
 use crate::{
     data::Split,
     error::{AppError, AppResult},
@@ -58,7 +58,7 @@ impl Store {
     /// [`AppError::NotFound`] when there is no such run.
     pub fn append(&self, run: &str, events: &[Event]) -> AppResult<u64> {
         self.write(|transaction| {
-            let number = runs::number_of(transaction, run)?;
+            let number = run_rows::number_of(transaction, run)?;
             events.iter().try_for_each(|event| append(transaction, number, event))?;
             last(transaction, number).map_err(Into::into)
         })
@@ -70,7 +70,7 @@ impl Store {
     /// [`AppError::NotFound`] when there is no such run.
     pub fn events_after(&self, run: &str, after: u64, limit: usize) -> AppResult<Vec<Numbered>> {
         self.read(|connection| {
-            let Some(number) = runs::find(connection, run)? else { return Ok(None) };
+            let Some(number) = run_rows::find(connection, run)? else { return Ok(None) };
             let mut statement =
                 connection.prepare_cached("SELECT number, at_ms, data FROM events WHERE run = ? AND number > ? ORDER BY number LIMIT ?")?;
             let rows = statement.query_map(params![number, after as i64, limit as i64], |row| {
@@ -88,7 +88,7 @@ impl Store {
     /// [`AppError::NotFound`] when there is no such run.
     pub fn last_event(&self, run: &str) -> AppResult<u64> {
         self.read(|connection| {
-            let Some(number) = runs::find(connection, run)? else { return Ok(None) };
+            let Some(number) = run_rows::find(connection, run)? else { return Ok(None) };
             last(connection, number).map(Some)
         })?
         .ok_or_else(|| absent(run))
@@ -100,7 +100,7 @@ impl Store {
     /// [`AppError::NotFound`] when there is no such run.
     pub fn log(&self, run: &str, lines: usize) -> AppResult<Vec<Numbered>> {
         self.read(|connection| {
-            let Some(number) = runs::find(connection, run)? else { return Ok(None) };
+            let Some(number) = run_rows::find(connection, run)? else { return Ok(None) };
             let mut statement = connection.prepare_cached(
                 "SELECT number, at_ms, data FROM events WHERE run = ? AND data ->> 'event' = 'log' ORDER BY number DESC LIMIT ?",
             )?;
@@ -121,7 +121,7 @@ impl Store {
     /// [`AppError::NotFound`] when there is no such run.
     pub fn curves(&self, run: &str) -> AppResult<Vec<Series>> {
         self.read(|connection| {
-            let Some(number) = runs::find(connection, run)? else { return Ok(None) };
+            let Some(number) = run_rows::find(connection, run)? else { return Ok(None) };
             let mut statement = connection.prepare_cached(
                 "SELECT series.name, epoch, step, value FROM points JOIN series ON series.number = points.series \
                  WHERE run = ? ORDER BY series.name, step",

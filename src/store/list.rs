@@ -5,7 +5,8 @@ use rusqlite::{Connection, ToSql, types::Value as Sql};
 use super::{
     Store,
     events::lower_is_better,
-    runs::{COLUMNS, Run, fill_best, from_row},
+    run_rows::{COLUMNS, fill_best, from_row},
+    runs::Run,
 };
 use crate::{
     error::{AppError, AppResult},

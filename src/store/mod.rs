@@ -8,6 +8,7 @@ mod adopt;
 mod changes;
 mod events;
 mod list;
+mod run_rows;
 mod runs;
 mod schema;
 mod studies;
@@ -25,7 +26,8 @@ pub use self::{
     adopt::{AdoptedRun, AdoptedStudy},
     events::{Numbered, Series, SeriesPoint, lower_is_better},
     list::{Order, Page, Query},
-    runs::{Best, Change, DatasetUse, NewRun, Origin, Run, check_id},
+    run_rows::check_id,
+    runs::{Best, Change, DatasetUse, NewRun, Origin, Run},
     studies::{NewStudy, Study, StudyEvent, Trial, TrialState},
 };
 use crate::error::{AppError, AppResult};

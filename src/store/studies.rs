@@ -8,7 +8,7 @@ use super::{
     Origin, Store,
     events::json,
     now_ms,
-    runs::{check_id, fresh_id},
+    run_rows::{check_id, fresh_id},
 };
 use crate::{
     error::{AppError, AppResult},

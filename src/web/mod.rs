@@ -6,6 +6,7 @@ mod api;
 mod assets;
 mod body;
 mod faces;
+mod follow;
 mod guard;
 mod language;
 mod monitor;

@@ -8,6 +8,10 @@ use std::{
 };
 
 use serde_json::Value;
+use torchboard::{
+    store::{Query, Store},
+    train::State,
+};
 
 /// A corpus in which `cat` and `dog` stand in the same places, and `stone` elsewhere.
 fn corpus(sentences: usize) -> String {
@@ -103,6 +107,13 @@ fn words_in_the_same_places_get_near_vectors_and_events_say_so() {
     assert_eq!((&last["event"], &last["state"]), (&"end".into(), &"done".into()));
     let record: Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
     assert_eq!(record, last["record"]);
+    // The same training stands among the runs of the dashboard.
+    let store = Store::open(&folder.path().join("data")).unwrap();
+    let runs = store.runs(&Query { limit: 10, ..Query::default() }).unwrap().runs;
+    assert_eq!((runs.len(), runs[0].system.as_str(), runs[0].state), (1, "glove", State::Done));
+    assert_eq!((&runs[0].config["dimension"], &runs[0].config["corpora"]), (&20.into(), &serde_json::json!(["corpus.txt"])));
+    let curve: Vec<f64> = store.curves(&runs[0].id).unwrap().remove(0).points.iter().map(|point| point.value).collect();
+    assert!(curve.iter().zip(&losses).all(|(one, other)| (one - other).abs() < 1e-9) && curve.len() == 20, "{curve:?}");
     // The 13 words, numbers and marks of the template's first sentence on, counted by hand: 9 + 10 tokens to a line.
     assert_eq!(record["tokens"], 2000 * 19);
 }
@@ -137,6 +148,26 @@ fn an_interrupt_saves_what_there_is() {
     let vectors = fs::read_to_string(path).unwrap();
     assert_eq!(Value::from(vectors.lines().count()), last["record"]["vocabulary"]);
     assert!(cosine(&vectors, "cat", "dog") > cosine(&vectors, "cat", "stone"));
+}
+
+#[test]
+fn a_request_in_the_store_ends_a_training_and_its_run_is_not_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = written(folder.path(), "corpus.txt", corpus(500).as_bytes());
+    let path = folder.path().join("vectors.txt");
+    let arguments = ["--output", path.to_str().unwrap(), "--set", "epochs=10000"];
+    let mut child = command(folder.path(), &[&text], &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    assert!(lines.by_ref().any(|event| event["event"] == "metric"), "it ended before it was asked to");
+    let store = Store::open(&folder.path().join("data")).unwrap();
+    let id = store.runs(&Query { limit: 10, ..Query::default() }).unwrap().runs.remove(0).id;
+    assert!(torchboard::jobs::recover(&store).unwrap().is_empty(), "its process lives, and so does the run");
+    store.request_stop(&id).unwrap();
+    assert_eq!(lines.last().unwrap()["state"], "cancelled");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(store.run(&id).unwrap().state, State::Cancelled);
+    let refused = torchboard::jobs::resume(&store, &id, State::Queued).unwrap_err().to_string();
+    assert!(refused.contains("torchboard train glove"), "{refused}");
 }
 
 #[test]

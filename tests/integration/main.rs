@@ -5,6 +5,7 @@ mod browser;
 mod browser_datasets;
 mod browser_fashion;
 mod browser_runs;
+mod browser_studies;
 mod browser_words;
 mod classifiers;
 mod command_line;

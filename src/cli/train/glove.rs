@@ -16,8 +16,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{CANCELLED, on_interrupt};
 use crate::{
     config::Settings,
-    data::write_whole,
+    data::{Split, write_whole},
     error::{AppError, AppResult},
+    jobs::{self, Witness},
+    store::{NewRun, Origin, Store},
+    train::{self, State},
     words::{
         SetInfo, VectorSet, compact,
         glove::{self, Event, GloveSettings, Phase, Record, Trained, Training},
@@ -92,13 +95,53 @@ impl GloveArguments {
         }
     }
 
+    /// The run of this training, which the dashboard shows like any other.
+    fn witness(&self, settings: &Settings, glove_settings: &GloveSettings) -> AppResult<Witness> {
+        let mut config = serde_json::to_value(glove_settings).context("can't write the settings")?;
+        config["corpora"] = self.corpora().into();
+        let new = NewRun {
+            id: None,
+            system: "glove".into(),
+            name: self.name.clone().or_else(|| self.id.clone()).unwrap_or_default(),
+            state: State::Running,
+            config: config.as_object().cloned().unwrap_or_default(),
+            seed: self.seed,
+            threads: settings.threads,
+            device: "cpu".into(),
+            dataset: None,
+            versions: jobs::versions(),
+            hardware: jobs::hardware(settings),
+            parameters: None,
+            tags: Vec::new(),
+            trial: None,
+            repeats: None,
+            origin: Origin::Trained,
+            notes: String::new(),
+        };
+        Witness::begin(Store::open(&settings.data_dir)?, &new)
+    }
+
+    /// The names of the corpora, without their folders.
+    fn corpora(&self) -> Vec<&str> {
+        self.corpus.iter().filter_map(|file| file.file_name()?.to_str()).collect()
+    }
+
     fn train(&self, settings: &Settings, listener: &mut Listener) -> AppResult<Option<Trained>> {
         let glove_settings = GloveSettings::from_assignments(&self.set)?;
         self.check_outputs()?;
+        listener.attend(self.witness(settings, &glove_settings)?);
         let cancelled = cancel_on_interrupt()?;
         let training =
             Training { corpora: &self.corpus, settings: glove_settings, seed: self.seed, threads: settings.threads, cancelled: &cancelled };
-        let Some(trained) = training.run(&mut |event| listener.hear(event))? else { return Ok(None) };
+        let Some(trained) = training.run(&mut |event| {
+            if matches!(event, Event::Progress { .. }) && listener.is_stop_requested() {
+                cancelled.store(true, Ordering::Relaxed);
+            }
+            listener.hear(event);
+        })?
+        else {
+            return Ok(None);
+        };
         self.save(&trained, settings)?;
         Ok(Some(trained))
     }
@@ -143,7 +186,7 @@ impl GloveArguments {
     }
 
     fn info(&self) -> SetInfo {
-        let names: Vec<_> = self.corpus.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+        let names = self.corpora();
         SetInfo {
             id: self.id.clone().unwrap_or_else(|| "default".into()),
             name: self.name.clone().or_else(|| self.id.clone()).unwrap_or_else(|| names.first().copied().unwrap_or("trained").into()),
@@ -163,11 +206,44 @@ fn cancel_on_interrupt() -> AppResult<Arc<AtomicBool>> {
     Ok(cancelled)
 }
 
-/// Tells a person with a progress bar, or a machine with JSON lines.
+/// Tells a person with a progress bar, or a machine with JSON lines; and the run's store.
 struct Listener {
+    /// The run, once it is known that there can be one.
+    witness: Option<Witness>,
     json: bool,
     number: u64,
     bar: Option<(Phase, ProgressBar)>,
+}
+
+/// The same as runs say it. The run is `running` from the moment that it is made.
+fn as_run_event(event: &Event) -> Option<train::Event> {
+    Some(match event {
+        Event::State { .. } => return None,
+        Event::Progress { phase, step, steps, epoch, epochs, elapsed_s, eta_s } => {
+            let pace = if *elapsed_s > 0.0 { *step as f64 / elapsed_s } else { 0.0 };
+            train::Event::Progress(train::Progress {
+                epoch: *epoch as u64,
+                epochs: *epochs as u64,
+                step: *step,
+                steps: *steps,
+                elapsed_s: *elapsed_s,
+                // Of a phase before the last it says nothing about the whole.
+                eta_s: (*phase == Phase::Training).then_some(*eta_s),
+                examples_per_s: pace,
+            })
+        }
+        Event::Metric { name, epoch, value, .. } => train::Event::Metric(train::Metric {
+            name: (*name).to_owned(),
+            split: Split::Train,
+            epoch: *epoch as u64,
+            step: *epoch as u64,
+            value: *value,
+        }),
+        Event::Log { message } => train::Event::Log { message: message.clone() },
+        Event::End { state, reason, .. } => {
+            train::Event::End { state: State::named(state).unwrap_or(State::Failed), reason: reason.clone(), outcome: None }
+        }
+    })
 }
 
 #[derive(serde::Serialize)]
@@ -179,11 +255,25 @@ struct Numbered<'event> {
 
 impl Listener {
     fn new(json: bool) -> Self {
-        Self { json, number: 0, bar: None }
+        Self { witness: None, json, number: 0, bar: None }
+    }
+
+    fn attend(&mut self, witness: Witness) {
+        if !self.json {
+            println!("run {}", witness.run());
+        }
+        self.witness = Some(witness);
+    }
+
+    fn is_stop_requested(&self) -> bool {
+        self.witness.as_ref().is_some_and(Witness::is_stop_requested)
     }
 
     fn hear(&mut self, event: Event) {
         self.number += 1;
+        if let (Some(witness), Some(event)) = (&self.witness, as_run_event(&event)) {
+            witness.tell(event);
+        }
         if self.json {
             // A reader that went away must not cost the vectors.
             let line = serde_json::to_string(&Numbered { number: self.number, event: &event }).unwrap_or_default();

@@ -78,7 +78,7 @@ impl EarlierRun {
         let store = Store::open(&settings.data_dir)?;
         jobs::recover(&store)?; // its worker may have been gone for a while, with no server to notice
         let run = match (self.resume, self.like) {
-            (Some(resume), _) => store.resume_run(&resume, State::Running)?,
+            (Some(resume), _) => jobs::resume(&store, &resume, State::Running)?,
             (None, Some(like)) => {
                 let new = jobs::repeat(&store.run(&like)?, settings, &Datasets::open(settings), State::Running)?;
                 store.create_run(&new)?

@@ -5,6 +5,7 @@ mod classifiers;
 mod datasets;
 mod evaluation;
 mod projection;
+mod run_outputs;
 pub mod runs;
 mod service;
 pub mod studies;
@@ -58,6 +59,7 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(bias::axis))
         .merge(datasets::router())
         .merge(runs::router())
+        .merge(run_outputs::router())
         .merge(studies::router())
         .merge(classifiers::router())
         .split_for_parts();

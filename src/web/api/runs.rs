@@ -1,17 +1,13 @@
 //! Runs over HTTP: asked for, followed, changed, taken away.
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::collections::BTreeMap;
 
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
-use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,10 +16,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Listed;
 use crate::{
-    data::Split,
     error::{AppError, AppResult},
     jobs,
-    store::{self, Best, Change, DatasetUse, Numbered, Order, Origin, Query, Run},
+    store::{Best, Change, DatasetUse, Order, Origin, Query, Run},
     train::{self, Progress, configuration},
     web::{AppState, body::JsonBody, parameters::Parameters},
 };
@@ -37,9 +32,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel))
         .routes(routes!(resume))
         .routes(routes!(repeat))
-        .routes(routes!(metrics))
-        .routes(routes!(events))
-        .routes(routes!(weights))
 }
 
 /// A run.
@@ -320,9 +312,9 @@ async fn resume(State(state): State<AppState>, Path(id): Path<String>) -> AppRes
 /// Puts a run that ended before its time back into the queue.
 ///
 /// # Errors
-/// As [`store::Store::resume_run`].
+/// As [`jobs::resume`].
 pub fn take_up(app: &AppState, id: &str) -> AppResult<Run> {
-    let run = app.store.resume_run(id, train::State::Queued)?;
+    let run = jobs::resume(&app.store, id, train::State::Queued)?;
     app.queue.wake();
     Ok(run)
 }
@@ -343,134 +335,4 @@ pub fn train_again(app: &AppState, id: &str) -> AppResult<Run> {
     let run = app.store.create_run(&new)?;
     app.queue.wake();
     Ok(run)
-}
-
-/// The curves of a run.
-#[derive(Serialize, ToSchema)]
-struct Metrics {
-    series: Vec<Curve>,
-}
-
-/// One curve.
-#[derive(Serialize, ToSchema)]
-struct Curve {
-    #[schema(example = "loss")]
-    name: String,
-    split: Split,
-    /// Pairs of epoch and value.
-    #[schema(example = json!([[1, 0.52], [2, 0.41]]))]
-    points: Vec<(u64, f64)>,
-    /// The step of each point.
-    steps: Vec<u64>,
-}
-
-/// The curves of a run, by epoch.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/metrics", tag = "runs", params(("id" = String, Path)),
-    responses((status = 200, body = Metrics), (status = 404, description = "No such run")))]
-async fn metrics(State(state): State<AppState>, Path(id): Path<String>) -> AppResult<Json<Metrics>> {
-    let curves = state.compute(move |app| app.store.curves(&id)).await?;
-    let curve = |series: store::Series| {
-        let (split, name) = series.split_and_name();
-        Curve {
-            name: name.to_owned(),
-            split,
-            points: series.points.iter().map(|point| (point.epoch, point.value)).collect(),
-            steps: series.points.iter().map(|point| point.step).collect(),
-        }
-    };
-    Ok(Json(Metrics { series: curves.into_iter().map(curve).collect() }))
-}
-
-/// What a run says (server-sent events), from the first event or after the one that `Last-Event-ID` or `after` names: `id` is the event's
-/// number, `event` one of `state`, `progress`, `metric`, `log`, `checkpoint`, `end`. The stream ends with the run; asked again after its last
-/// event, it answers 204, so that a browser stops asking.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "runs",
-    params(("id" = String, Path), ("after" = Option<u64>, Query, description = "the number of the last event that is known already"),
-        ("Last-Event-ID" = Option<u64>, Header, description = "the same, as browsers send it; it wins")),
-    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 204, description = "The run has ended and has nothing more to say"),
-        (status = 404, description = "No such run")))]
-async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: HeaderMap, parameters: Parameters) -> AppResult<Response> {
-    let after = after(&headers, &parameters)?;
-    let changes = state.store.changes()?;
-    let run = id.clone();
-    let (last, ended) = state.compute(move |app| Ok((app.store.last_event(&run)?, app.store.run(&run)?.state.is_final()))).await?;
-    if ended && after >= last {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    let follower = Follower { state, run: id, after, waiting: Vec::new(), changes, ended: false };
-    Ok(Sse::new(followed(follower)).keep_alive(KeepAlive::default()).into_response())
-}
-
-/// The number of the last event that a follower knows.
-///
-/// # Errors
-/// [`AppError::Invalid`] when it is no number.
-pub fn after(headers: &HeaderMap, parameters: &Parameters) -> AppResult<u64> {
-    match headers.get("last-event-id") {
-        Some(number) => {
-            let number = number.to_str().ok().and_then(|text| text.trim().parse().ok());
-            number.ok_or_else(|| AppError::invalid("Last-Event-ID", "expected the number of an event."))
-        }
-        None => Ok(parameters.number("after", 0, 0..=usize::MAX)? as u64),
-    }
-}
-
-struct Follower {
-    state: AppState,
-    run: String,
-    /// The last event that was read.
-    after: u64,
-    /// Read and not yet sent, the next one last.
-    waiting: Vec<Numbered>,
-    changes: tokio::sync::watch::Receiver<u64>,
-    ended: bool,
-}
-
-fn followed(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
-    /// Read at once.
-    const MOST: usize = 500;
-    stream::unfold(follower, |mut follower| async move {
-        loop {
-            if let Some(numbered) = follower.waiting.pop() {
-                follower.ended = matches!(numbered.event, train::Event::End { .. });
-                return Some((Ok(as_sent(&numbered)), follower));
-            }
-            // Marked before reading: what is stored from here on wakes the wait below.
-            follower.changes.mark_unchanged();
-            let (run, after) = (follower.run.clone(), follower.after);
-            let read = follower.state.compute(move |app| app.store.events_after(&run, after, MOST)).await;
-            match read {
-                Ok(events) if events.is_empty() && follower.ended => return None,
-                Ok(events) if events.is_empty() => follower.changes.changed().await.ok()?,
-                Ok(mut events) => {
-                    follower.after = events.last().map_or(after, |last| last.number);
-                    events.reverse();
-                    follower.waiting = events;
-                }
-                // The run was deleted, or the store can't be read: the browser asks again and learns it.
-                Err(_) => return None,
-            }
-        }
-    })
-}
-
-fn as_sent(numbered: &Numbered) -> Event {
-    let data = serde_json::to_value(numbered).unwrap_or_default();
-    let name = data.get("event").and_then(Value::as_str).unwrap_or("log").to_owned();
-    Event::default().id(numbered.number.to_string()).event(name).json_data(data).unwrap_or_default()
-}
-
-/// The final weights of a run that is done, as safetensors.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/weights.safetensors", tag = "runs", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 404, description = "No such run, or no weights yet")))]
-async fn weights(State(state): State<AppState>, Path(id): Path<String>) -> AppResult<Response> {
-    let read = move |app: &AppState| {
-        let run = app.store.run(&id)?;
-        let absent = || AppError::not_found(format!("The run {} has no weights yet.", run.id));
-        let bytes = std::fs::read(app.store.run_folder(&run.id).join("weights.safetensors")).map_err(|_| absent())?;
-        Ok((run.id, bytes))
-    };
-    let (id, bytes) = state.compute(read).await?;
-    let disposition = format!("attachment; filename=\"{id}.safetensors\"");
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response())
 }

@@ -1,31 +1,30 @@
 //! Studies over HTTP: asked for, followed, cancelled, resumed.
 
-use std::convert::Infallible;
-
 use axum::{
     Json,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse, Response},
 };
-use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Listed, runs::after};
+use super::Listed;
 use crate::{
     error::AppResult,
     jobs,
-    store::{Study, StudyEvent, Trial, TrialState},
+    store::{Study, Trial, TrialState},
     train,
     tune::{self, MedianPruning, Parameters as Configuration, Plan, Sampler, Space},
-    web::{AppState, body::JsonBody, parameters::Parameters},
+    web::{
+        AppState,
+        body::JsonBody,
+        follow::{Said, follow},
+        parameters::Parameters,
+    },
 };
 
 /// Every route on studies.
@@ -240,71 +239,9 @@ async fn resume(State(state): State<AppState>, Path(id): Path<String>) -> AppRes
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 204, description = "The study has ended and nothing more is to say"),
         (status = 404, description = "No such study")))]
 async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: HeaderMap, parameters: Parameters) -> AppResult<Response> {
-    let after = after(&headers, &parameters)?;
-    let changes = state.store.changes()?;
-    let follower = Follower { state, study: id, after, waiting: Vec::new(), changes };
-    let first = follower.read().await?;
-    let Some(first) = first else { return Ok(StatusCode::NO_CONTENT.into_response()) };
-    Ok(Sse::new(followed(first.into_follower(follower))).keep_alive(KeepAlive::default()).into_response())
-}
-
-struct Follower {
-    state: AppState,
-    study: String,
-    /// The last event that was read.
-    after: u64,
-    /// Read and not yet sent, the next one last.
-    waiting: Vec<StudyEvent>,
-    changes: tokio::sync::watch::Receiver<u64>,
-}
-
-/// What was said since; perhaps nothing yet.
-struct Said(Vec<StudyEvent>);
-
-impl Said {
-    fn into_follower(self, mut follower: Follower) -> Follower {
-        let Self(mut events) = self;
-        follower.after = events.last().map_or(follower.after, |last| last.number);
-        events.reverse();
-        follower.waiting = events;
-        follower
-    }
-}
-
-impl Follower {
-    /// `None` when nothing more will be said.
-    async fn read(&self) -> AppResult<Option<Said>> {
-        let (study, after) = (self.study.clone(), self.after);
-        let read = move |app: &AppState| {
-            // The state first: what is said after it was read is found below.
-            let ended = app.store.study(&study)?.state.is_final();
-            Ok((app.store.study_events_after(&study, after)?, ended))
-        };
-        let (events, ended) = self.state.compute(read).await?;
-        Ok((!ended || !events.is_empty()).then_some(Said(events)))
-    }
-}
-
-fn followed(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(follower, |mut follower| async move {
-        loop {
-            if let Some(event) = follower.waiting.pop() {
-                return Some((Ok(as_sent(&event)), follower));
-            }
-            // Marked before reading: what is stored from here on wakes the wait below.
-            follower.changes.mark_unchanged();
-            match follower.read().await {
-                Ok(Some(Said(events))) if events.is_empty() => follower.changes.changed().await.ok()?,
-                Ok(Some(said)) => follower = said.into_follower(follower),
-                // It has ended, or was deleted, or the store can't be read: the browser asks again and learns it.
-                Ok(None) | Err(_) => return None,
-            }
-        }
+    follow(state, &headers, &parameters, move |app, after| {
+        let ended = app.store.study(&id)?.state.is_final();
+        Ok(Said { events: app.store.study_events_after(&id, after)?, ended })
     })
-}
-
-fn as_sent(event: &StudyEvent) -> Event {
-    let data = serde_json::to_value(event).unwrap_or_default();
-    let name = data.get("event").and_then(Value::as_str).unwrap_or("state").to_owned();
-    Event::default().id(event.number.to_string()).event(name).json_data(data).unwrap_or_default()
+    .await
 }

@@ -142,6 +142,11 @@ impl RunPage {
         self.run.state == train::State::Done
     }
 
+    /// Whether a worker can go on with it or repeat it.
+    fn has_worker(&self) -> bool {
+        configuration::systems().contains(&&*self.run.system)
+    }
+
     fn is_shipped(&self) -> bool {
         self.run.origin != Origin::Trained
     }
