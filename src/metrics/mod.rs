@@ -8,16 +8,19 @@ mod answers;
 mod bootstrap;
 mod calibration;
 mod classification;
+mod columns;
 mod confusion;
 mod curves;
 mod predictions;
 mod probabilities;
+pub mod retrieval;
 mod thin;
 
 pub use answers::{AreaUnderCurve, Average, AveragePrecision, ClassScore, Curves, Evaluation, NamedCurve};
 pub use bootstrap::{Interval, Resampling};
 pub use calibration::{Calibration, ReliabilityBin, calibration};
 pub use classification::text_report;
+pub(crate) use columns::{Columns, LANES, total};
 pub use confusion::{Confusion, Scores};
 pub use curves::{Curve, Ranking, macro_pr, macro_roc};
 pub use predictions::Predictions;
@@ -65,6 +68,30 @@ pub enum MetricsError {
         index: usize,
         /// What they add up to.
         sum: f64,
+    },
+    /// An embedding that is none.
+    #[error("the embedding of example {index} has a value that is not finite")]
+    Embedding {
+        /// The example, from 0.
+        index: usize,
+    },
+    /// A place that is none.
+    #[error("place {place} is named, and there are {examples} examples from 0")]
+    Place {
+        /// The place.
+        place: u32,
+        /// How many examples there are.
+        examples: usize,
+    },
+    /// Labels that leave nothing to compare.
+    #[error("{needed}; there are {labels} labels among {examples} examples")]
+    Labels {
+        /// What is needed.
+        needed: &'static str,
+        /// How many labels there are.
+        labels: usize,
+        /// How many examples there are.
+        examples: usize,
     },
 }
 
