@@ -13,7 +13,7 @@ use crate::{
     train::Predictor,
 };
 
-/// Asks trained networks for probabilities; cheap to clone.
+/// Asks trained networks for probabilities or embeddings; cheap to clone.
 ///
 /// One thread, called `inference`, opens networks and keeps those last used. What waits for it is answered together, network by network;
 /// whole splits are taken piece by piece, so that single images never wait for long.
@@ -22,13 +22,45 @@ pub struct Inference {
     waiting: mpsc::Sender<Job>,
 }
 
-/// A trained network: that of a run which is done.
+/// When a network is used: as its training found it, or as it left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// With the weights before the first step, which the seed decides.
+    Before,
+    /// With the final weights.
+    #[default]
+    After,
+}
+
+impl Stage {
+    /// `before` or `after`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+
+    /// The stage of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Before, Self::After].into_iter().find(|stage| stage.name() == name)
+    }
+}
+
+/// A network: that of a run which is done, or that with which a run began.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
     /// The run's id.
     pub run: String,
-    /// Hash of its final weights.
+    /// Hash of its final weights; of those before the training, the seed that decides them.
     pub weights: String,
+    /// Which of them.
+    pub stage: Stage,
+    /// The run's seed.
+    pub seed: u64,
     /// Where the weights are.
     pub folder: PathBuf,
     /// The run's system.
@@ -37,11 +69,11 @@ pub struct Trained {
     pub config: Map<String, Value>,
 }
 
-/// Takes probabilities to who asked.
+/// Takes answers to who asked.
 type Reply = oneshot::Sender<AppResult<Vec<f32>>>;
 
-/// Gives probabilities `[n, classes]` for images `[n, height, width, channels]`.
-type Classifier = Box<dyn Fn(&[u8]) -> AppResult<Vec<f32>>>;
+/// Gives probabilities `[n, classes]`, or embeddings `[n, dimension]`, for images `[n, height, width, channels]`.
+type Answering = Box<dyn Fn(&[u8]) -> AppResult<Vec<f32>>>;
 
 struct Job {
     network: Arc<Trained>,
@@ -73,8 +105,18 @@ impl Trained {
             let state = run.state.name();
             return Err(AppError::Conflict(format!("The run {} is {state}; its network can be used when it is done.", run.id)));
         };
+        Ok(Self::at(store, run, Stage::After, weights))
+    }
+
+    /// The network with which `run` began.
+    #[must_use]
+    pub fn before(store: &Store, run: &Run) -> Self {
+        Self::at(store, run, Stage::Before, format!("seed {}", run.seed))
+    }
+
+    fn at(store: &Store, run: &Run, stage: Stage, weights: String) -> Self {
         let (folder, system, config) = (store.run_folder(&run.id), run.system.clone(), run.config.clone());
-        Ok(Self { run: run.id.clone(), weights, folder, system, config })
+        Self { run: run.id.clone(), weights, stage, seed: run.seed, folder, system, config }
     }
 }
 
@@ -86,18 +128,22 @@ impl Inference {
     pub fn start(device: DeviceChoice, capacity: usize) -> std::io::Result<Self> {
         Self::start_with(capacity, move |trained| {
             let device = device.resolve()?;
-            let predictor = Predictor::open(&trained.folder, &trained.system, &trained.config, device)?;
-            Ok(Box::new(move |images: &[u8]| predictor.probabilities(images)) as Classifier)
+            let Trained { folder, system, config, seed, .. } = trained;
+            let predictor = match trained.stage {
+                Stage::Before => Predictor::untrained(system, config, *seed, device)?,
+                Stage::After => Predictor::open(folder, system, config, device)?,
+            };
+            Ok(Box::new(move |images: &[u8]| predictor.answers(images)) as Answering)
         })
     }
 
-    fn start_with(capacity: usize, open: impl Fn(&Trained) -> AppResult<Classifier> + Send + 'static) -> std::io::Result<Self> {
+    fn start_with(capacity: usize, open: impl Fn(&Trained) -> AppResult<Answering> + Send + 'static) -> std::io::Result<Self> {
         let (waiting, queue) = mpsc::channel(capacity);
-        std::thread::Builder::new().name("inference".into()).spawn(move || Thread { open, classifiers: VecDeque::new() }.serve(queue))?;
+        std::thread::Builder::new().name("inference".into()).spawn(move || Thread { open, opened: VecDeque::new() }.serve(queue))?;
         Ok(Self { waiting })
     }
 
-    /// The probability of each class for one image `[height, width, channels]`.
+    /// The probability of each class, or the embedding, for one image `[height, width, channels]`.
     ///
     /// # Errors
     /// [`AppError::Busy`] when too many questions wait already; what the network says of the image.
@@ -105,7 +151,7 @@ impl Inference {
         self.ask(network, Images::One(image))?.await.map_err(gone)?
     }
 
-    /// The probabilities `[n, classes]` of a part of a split. Waits for them: not for the threads that answer requests.
+    /// The probabilities `[n, classes]`, or embeddings `[n, dimension]`, of a part of a split. Waits for them: not for the threads that answer requests.
     ///
     /// # Errors
     /// As [`Self::one`].
@@ -130,7 +176,7 @@ fn gone(_: oneshot::error::RecvError) -> AppError {
 struct Thread<Open> {
     open: Open,
     /// The last used first.
-    classifiers: VecDeque<(Arc<Trained>, Classifier)>,
+    opened: VecDeque<(Arc<Trained>, Answering)>,
 }
 
 /// A split that is half done.
@@ -138,11 +184,11 @@ struct Part {
     network: Arc<Trained>,
     examples: Arc<Examples>,
     left: Range<usize>,
-    probabilities: Vec<f32>,
+    answers: Vec<f32>,
     reply: Reply,
 }
 
-impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
+impl<Open: Fn(&Trained) -> AppResult<Answering>> Thread<Open> {
     fn serve(mut self, mut queue: mpsc::Receiver<Job>) {
         // Threads that compute together wait for each other by spinning: where trainings use every core, one alone answers sooner and takes
         // less than half of the processor's time (12,000 images: 0.4 s of it instead of 1.1 s, start-up included).
@@ -163,7 +209,7 @@ impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
             for Job { network, images, reply } in jobs {
                 match images {
                     Images::One(image) => single.push_back((network, image, reply)),
-                    Images::Part(examples, left) => parts.push_back(Part { network, examples, left, probabilities: Vec::new(), reply }),
+                    Images::Part(examples, left) => parts.push_back(Part { network, examples, left, answers: Vec::new(), reply }),
                 }
             }
             while let Some((network, ..)) = single.front() {
@@ -185,17 +231,17 @@ impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
         if !sizes_agree {
             // One of another size would make a mess of the batch: each by itself, and its asker alone hears of it.
             for (image, reply) in images.into_iter().zip(replies) {
-                let _ = reply.send(self.classify(network, &image));
+                let _ = reply.send(self.look(network, &image));
             }
             return;
         }
-        let answer = self.classify(network, &images.concat());
+        let answer = self.look(network, &images.concat());
         metrics::histogram!("torchboard_inference_batch_size").record(images.len() as f64);
         metrics::histogram!("torchboard_inference_batch_seconds").record(started.elapsed().as_secs_f64());
         match answer {
-            Ok(probabilities) => {
-                let classes = probabilities.len() / images.len();
-                let rows = probabilities.chunks_exact(classes.max(1)).map(<[f32]>::to_vec);
+            Ok(answers) => {
+                let columns = answers.len() / images.len();
+                let rows = answers.chunks_exact(columns.max(1)).map(<[f32]>::to_vec);
                 replies.into_iter().zip(rows).for_each(|(reply, row)| drop(reply.send(Ok(row))));
             }
             Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(again(&error))))),
@@ -210,8 +256,8 @@ impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
         let size: usize = part.examples.shape().iter().product();
         let end = part.left.end.min(part.left.start + PIECE);
         let pixels = part.examples.pixels().get(part.left.start * size..end * size).unwrap_or_default();
-        match self.classify(&part.network, pixels) {
-            Ok(probabilities) => part.probabilities.extend(probabilities),
+        match self.look(&part.network, pixels) {
+            Ok(answers) => part.answers.extend(answers),
             Err(error) => {
                 let _ = part.reply.send(Err(error));
                 return None;
@@ -219,27 +265,27 @@ impl<Open: Fn(&Trained) -> AppResult<Classifier>> Thread<Open> {
         }
         part.left.start = end;
         if part.left.is_empty() {
-            let _ = part.reply.send(Ok(part.probabilities));
+            let _ = part.reply.send(Ok(part.answers));
             return None;
         }
         Some(part)
     }
 
-    fn classify(&mut self, network: &Arc<Trained>, images: &[u8]) -> AppResult<Vec<f32>> {
-        let classifier = self.opened(network)?;
-        let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| classifier(images)));
+    fn look(&mut self, network: &Arc<Trained>, images: &[u8]) -> AppResult<Vec<f32>> {
+        let answering = self.open(network)?;
+        let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answering(images)));
         computed.unwrap_or_else(|_| Err(AppError::Internal(anyhow::anyhow!("the network of {} panicked", network.run))))
     }
 
-    fn opened(&mut self, network: &Arc<Trained>) -> AppResult<&Classifier> {
-        let place = self.classifiers.iter().position(|(open, _)| open == network);
-        let opened = match place.and_then(|place| self.classifiers.remove(place)) {
+    fn open(&mut self, network: &Arc<Trained>) -> AppResult<&Answering> {
+        let place = self.opened.iter().position(|(open, _)| open == network);
+        let opened = match place.and_then(|place| self.opened.remove(place)) {
             Some(opened) => opened,
             None => (Arc::clone(network), (self.open)(network)?),
         };
-        self.classifiers.truncate(MOST_OPEN - 1);
-        self.classifiers.push_front(opened);
-        Ok(&self.classifiers[0].1)
+        self.opened.truncate(MOST_OPEN - 1);
+        self.opened.push_front(opened);
+        Ok(&self.opened[0].1)
     }
 }
 
@@ -260,7 +306,15 @@ mod tests {
     use super::*;
 
     fn trained(run: &str) -> Arc<Trained> {
-        Arc::new(Trained { run: run.into(), weights: run.into(), folder: PathBuf::new(), system: "mlp".into(), config: Map::new() })
+        Arc::new(Trained {
+            run: run.into(),
+            weights: run.into(),
+            stage: Stage::After,
+            seed: 0,
+            folder: PathBuf::new(),
+            system: "mlp".into(),
+            config: Map::new(),
+        })
     }
 
     /// An [`Inference`] whose images are one pixel, its own only probability. Pixel 200 makes it panic; the network `slow` says that it has been

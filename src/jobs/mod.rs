@@ -10,6 +10,7 @@
 
 mod inference;
 mod judge;
+mod kept;
 mod plan;
 mod portable;
 mod predictions;
@@ -22,7 +23,7 @@ mod witness;
 mod worker;
 
 pub use self::{
-    inference::{Inference, Trained},
+    inference::{Inference, Stage, Trained},
     judge::{Intervals, Judge, Judgement},
     plan::{Plan, hardware, repeat, resume, versions},
     portable::{Imported, export, export_file, import, import_file},

@@ -2,24 +2,28 @@
 //!
 //! A network is one file and one line of [`REGISTRY`]; `tests/integration/networks.rs` holds each to the same promises.
 
+mod backpropagation;
 mod cnn;
 mod device;
 mod gradients;
 mod mlp;
 mod network;
 mod noise;
+mod triplet;
 mod weights;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub use backpropagation::{Backpropagation, Recorded, backpropagation};
 pub use cnn::Cnn;
 pub use device::{DeviceChoice, libtorch_version};
 pub use gradients::{Autograd, Batch, Gradients, gradients};
 pub use mlp::Mlp;
-pub use network::{Initial, Layer, ModelError, Network, Parameter, infer, parameter_count};
+pub use network::{Answer, Initial, Layer, ModelError, Network, Parameter, infer, parameter_count};
 pub use noise::Noise;
+pub use triplet::Triplet;
 pub use weights::Weights;
 
 /// A system whose network can be built from its configuration.
@@ -34,7 +38,11 @@ pub struct Entry {
 pub type Build = fn(&Map<String, Value>, [i64; 3], i64) -> Result<Arc<dyn Network>, ModelError>;
 
 /// Every network.
-pub const REGISTRY: &[Entry] = &[Entry { system: "mlp", build: mlp::build }, Entry { system: "cnn", build: cnn::build }];
+pub const REGISTRY: &[Entry] = &[
+    Entry { system: "mlp", build: mlp::build },
+    Entry { system: "cnn", build: cnn::build },
+    Entry { system: "triplet", build: triplet::build },
+];
 
 /// Builds the network of `system`; `config` is its resolved configuration, `input` is `[height, width, channels]`.
 ///

@@ -3,15 +3,20 @@
 use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
-use super::{Batch, Gradients, Noise, Weights};
+use super::{Backpropagation, Batch, Gradients, Noise, Weights};
 
-/// A classifier of images: its parameters, its layers, and what it computes from them. It holds no tensors.
+/// A network that looks at images: its parameters, its layers, and what it computes from them. It holds no tensors.
 pub trait Network: Send + Sync {
     /// Height, width and channels of an image.
     fn input(&self) -> [i64; 3];
 
-    /// How many classes it tells apart.
+    /// How many numbers it gives for an image: one for each class, or those of an embedding.
     fn outputs(&self) -> i64;
+
+    /// What its outputs are.
+    fn answer(&self) -> Answer {
+        Answer::Classes
+    }
 
     /// Its parameters in the order of [`Weights`], under the names and in the layouts that `PyTorch`'s modules have.
     fn parameters(&self) -> Vec<Parameter>;
@@ -19,15 +24,34 @@ pub trait Network: Send + Sync {
     /// Its layers, for a summary.
     fn layers(&self) -> Vec<Layer>;
 
-    /// Logits `[batch, outputs]` of images `[batch, height, width, channels]` with values from 0 to 1.
+    /// Outputs `[batch, outputs]`, of classifiers logits, of images `[batch, height, width, channels]` with values from 0 to 1.
     ///
     /// With `noise` it computes as in training, with dropout; without, as in use.
     fn forward(&self, weights: &Weights, images: &Tensor, noise: Option<&mut Noise>) -> Tensor;
+
+    /// As [`Self::forward`] without `noise`, the fastest way there is.
+    fn in_use(&self, weights: &Weights, images: &Tensor) -> Tensor {
+        self.forward(weights, images, None)
+    }
+
+    /// Outputs and gradients without libtorch's graph, where they are faster so; equal to those of [`super::Recorded`].
+    fn direct(&self, _weights: &Weights, _gradient: &Weights) -> Option<Box<dyn Backpropagation>> {
+        None
+    }
 
     /// Gradients written by hand, where they are faster than libtorch's; equal to those of [`super::Autograd`].
     fn hand_written(&self, _weights: &Weights, _gradient: &Weights) -> Option<Box<dyn Gradients>> {
         None
     }
+}
+
+/// What a network's outputs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A logit for each class.
+    Classes,
+    /// A point; near ones are alike.
+    Embedding,
 }
 
 /// One parameter.
@@ -102,7 +126,7 @@ pub enum ModelError {
     Torch(#[from] tch::TchError),
 }
 
-/// Log-probabilities `[batch, outputs]` of images `[batch, height, width, channels]` with values from 0 to 1.
+/// Log-probabilities, or embeddings, `[batch, outputs]` of images `[batch, height, width, channels]` with values from 0 to 1.
 ///
 /// # Errors
 /// When the images have another shape, are none, or hold a value that is not finite.
@@ -117,7 +141,13 @@ pub fn infer(network: &dyn Network, weights: &Weights, images: &Tensor) -> Resul
     if images.isfinite().all().int64_value(&[]) == 0 {
         return Err(ModelError::NotFinite);
     }
-    Ok(tch::no_grad(|| network.forward(weights, images, None).log_softmax(-1, Kind::Float)))
+    Ok(tch::no_grad(|| {
+        let outputs = network.in_use(weights, images);
+        match network.answer() {
+            Answer::Classes => outputs.log_softmax(-1, Kind::Float),
+            Answer::Embedding => outputs,
+        }
+    }))
 }
 
 /// The number that a resolved configuration has for `key`.

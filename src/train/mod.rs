@@ -1,8 +1,11 @@
 //! Training of networks: what is asked for, the fit loop, what it says, checkpoints, and a trained network in use.
 
 pub mod checkpoint;
+mod classification;
 mod clock;
 pub mod configuration;
+mod course;
+mod embedding;
 pub mod event;
 mod examples;
 mod fit;
@@ -11,6 +14,7 @@ mod predictor;
 mod schedule;
 pub mod spec;
 mod teacher;
+pub mod triplets;
 
 pub use event::{Event, Metric, Outcome, Progress, State};
 pub use examples::Part;

@@ -6,11 +6,14 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 use tch::{Device, Kind, Tensor};
 
-use super::checkpoint::{Arrays, WEIGHTS};
+use super::{
+    checkpoint::{Arrays, WEIGHTS},
+    course::initial_weights,
+};
 use crate::{
     data::{self, Dataset},
     error::{AppError, AppResult},
-    models::{self, Network, Weights, infer},
+    models::{self, Answer, Network, Weights, infer},
 };
 
 /// A network with the weights of a finished run. It may be sent to the thread that owns it.
@@ -30,6 +33,16 @@ impl Predictor {
     /// [`AppError::Unavailable`] when there are no weights, or damaged ones, or those of another configuration.
     pub fn open(folder: &Path, system: &str, config: &Map<String, Value>, device: Device) -> AppResult<Self> {
         Self::from_arrays(&read(folder)?, folder, system, config, device)
+    }
+
+    /// The network as it is before its training, of the seed `seed`.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] when the configuration is no network's.
+    pub fn untrained(system: &str, config: &Map<String, Value>, seed: u64, device: Device) -> AppResult<Self> {
+        let network = network_of(system, config, dataset_of(config)?)?;
+        let weights = initial_weights(&*network, seed, device);
+        Ok(Self { network, weights, device })
     }
 
     /// As [`Self::open`], of the system and configuration that the weights' file itself tells; gives the configuration too.
@@ -53,24 +66,27 @@ impl Predictor {
         &*self.network
     }
 
-    /// Probabilities `[n, classes]` of images `[n, height, width, channels]`, 0 to 255.
+    /// Probabilities `[n, classes]`, or embeddings `[n, dimension]`, of images `[n, height, width, channels]`, 0 to 255.
     ///
     /// # Errors
     /// [`AppError::Invalid`] for `images` when there is none, or their values are not those of whole images.
-    pub fn probabilities(&self, images: &[u8]) -> AppResult<Vec<f32>> {
+    pub fn answers(&self, images: &[u8]) -> AppResult<Vec<f32>> {
         let shape = self.network.input();
         let size = shape.iter().product::<i64>() as usize;
         if images.is_empty() || !images.len().is_multiple_of(size) {
             let reason = format!("expected images of {} x {} x {}, got {} values", shape[0], shape[1], shape[2], images.len());
             return Err(AppError::invalid("images", reason));
         }
-        let mut probabilities = Vec::with_capacity(images.len() / size * self.network.outputs() as usize);
+        let mut answers = Vec::with_capacity(images.len() / size * self.network.outputs() as usize);
         for chunk in images.chunks(CHUNK * size) {
             let images = as_images(chunk, shape, self.device);
-            let answer = infer(&*self.network, &self.weights, &images).context("can't compute probabilities")?;
-            probabilities.extend(Weights::values(&answer.exp()).context("can't compute probabilities")?);
+            let mut answer = infer(&*self.network, &self.weights, &images).context("the network can't be used")?;
+            if self.network.answer() == Answer::Classes {
+                answer = answer.exp();
+            }
+            answers.extend(Weights::values(&answer).context("the network can't be used")?);
         }
-        Ok(probabilities)
+        Ok(answers)
     }
 }
 

@@ -219,7 +219,7 @@ fn pytorch_opens_our_weights_and_gives_our_answers() {
     super::training::train(&spec);
     let predictor = torchboard::train::Predictor::open(folder.path(), "mlp", &spec.config, Device::Cpu).unwrap();
     let pixels: Vec<u8> = (0..3 * 784).map(|place| (place * 31 % 251) as u8).collect();
-    let probabilities = predictor.probabilities(&pixels).unwrap();
+    let probabilities = predictor.answers(&pixels).unwrap();
     std::fs::write(folder.path().join("images.u8"), &pixels).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/networks/make.py");
     let output = Command::new(python).arg(script).arg(folder.path()).output().unwrap();

@@ -310,13 +310,13 @@ fn a_finished_network_predicts_what_its_validation_said() {
     let predictor = Predictor::open(folder.path(), "mlp", &spec.config, tch::Device::Cpu).unwrap();
     let dataset = torchboard::data::datasets().iter().find(|dataset| dataset.id() == "fashion-mnist-sample").unwrap();
     let examples = Datasets::open(&spec.settings().unwrap()).examples(dataset, Split::Train).unwrap();
-    let probabilities = predictor.probabilities(&examples.pixels()[480 * 784..]).unwrap();
+    let probabilities = predictor.answers(&examples.pixels()[480 * 784..]).unwrap();
     let best = |row: &[f32]| (0..10).max_by(|one, other| row[*one].total_cmp(&row[*other])).unwrap();
     let right = probabilities.chunks(10).zip(&examples.labels()[480..]).filter(|(row, label)| best(row) == usize::from(**label)).count();
     assert_eq!(Some(right as f64 / 120.0), accuracy);
 
     for images in [&[][..], &[0; 783][..]] {
-        assert!(matches!(predictor.probabilities(images).unwrap_err(), AppError::Invalid { field, .. } if field == "images"));
+        assert!(matches!(predictor.answers(images).unwrap_err(), AppError::Invalid { field, .. } if field == "images"));
     }
     let other = configuration::resolve("mlp", &Map::from_iter([("units".to_owned(), Value::from(8))])).unwrap();
     let error = Predictor::open(folder.path(), "mlp", &other, tch::Device::Cpu).err().unwrap().to_string();

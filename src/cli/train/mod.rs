@@ -33,6 +33,8 @@ enum System {
     Mlp(network::NetworkArguments),
     /// A small convolutional network: too large for its place on the pages, but a good teacher
     Cnn(network::NetworkArguments),
+    /// A network that lays images of one label near each other, on MNIST unless told otherwise
+    Triplet(network::NetworkArguments),
 }
 
 impl TrainArguments {
@@ -42,6 +44,7 @@ impl TrainArguments {
             Some(System::Glove(arguments)) => arguments.run(settings),
             Some(System::Mlp(arguments)) => arguments.run("mlp", settings),
             Some(System::Cnn(arguments)) => arguments.run("cnn", settings),
+            Some(System::Triplet(arguments)) => arguments.run("triplet", settings),
             None => self.earlier.run(settings, self.json),
         }
     }

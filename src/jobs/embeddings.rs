@@ -1,0 +1,298 @@
+//! Where a run's network puts each image of a split, before and after its training, and how well that brings labels together; computed once.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::Range,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    inference::{Inference, Stage, Trained},
+    kept::Kept,
+};
+use crate::{
+    data::{Dataset, Datasets, Examples, Split},
+    error::{AppError, AppResult},
+    metrics::retrieval::{Labelled, Recall, knn_labels},
+    project::{self, Points},
+    store::{Run, Store},
+    train::{Part, dataset_of},
+};
+
+/// Has runs' networks embed splits, and remembers; shared by all who ask.
+pub struct Embedder {
+    store: Store,
+    datasets: Datasets,
+    inference: Inference,
+    embeddings: Known<Embeddings>,
+    retrievals: Known<Retrieval>,
+}
+
+/// What was computed, the last used first.
+type Known<T> = Mutex<VecDeque<(Question, Slot<T>)>>;
+/// Held while what it is for is computed, so that whoever asks for the same waits.
+type Slot<T> = Arc<Mutex<Option<Arc<T>>>>;
+
+/// Which network, on which split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Question {
+    run: String,
+    weights: String,
+    stage: Stage,
+    split: Split,
+}
+
+/// The embeddings of a split.
+#[derive(Debug)]
+pub struct Embeddings {
+    /// The run as it stood.
+    pub run: Run,
+    /// Whose images they are.
+    pub dataset: &'static Dataset,
+    /// The split.
+    pub split: Split,
+    /// Before or after the training.
+    pub stage: Stage,
+    /// Where its first image is in the data set's own split: a validation split may be the end of the training split.
+    pub first: usize,
+    /// True labels, `[n]`.
+    pub labels: Vec<u8>,
+    /// Row-major `[n, dimension]`.
+    pub values: Vec<f32>,
+    /// Numbers in an embedding.
+    pub dimension: usize,
+}
+
+/// How well embeddings bring images of one label together.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Retrieval {
+    /// Share of the split's images whose label is that of most of their five nearest training images.
+    pub knn_accuracy: f64,
+    /// Share of the split's images with one of their label among the 1, 5 and 10 nearest others of the split.
+    pub recall: Vec<Recall>,
+    /// Mean average precision at R among the others of the split.
+    pub map_at_r: f64,
+    /// Mean silhouette over all of the split, or over a sample of it where that would take too long.
+    pub silhouette: f64,
+    /// Labels that most of the five nearest training images have, for each image of the split.
+    pub said: Vec<u8>,
+}
+
+/// Splits that are remembered: 2.4 MB for 60,000 images of 10 numbers.
+const MOST_KNOWN: usize = 16;
+/// The array's name in the file that keeps it.
+const ARRAY: &str = "embeddings";
+/// Training images that vote on a label.
+pub const VOTERS: usize = 5;
+/// Depths of recall.
+const DEPTHS: [usize; 3] = [1, 5, 10];
+/// Images that ask for others of their label, and whose silhouettes are taken: the time grows with their square.
+const MOST_COMPARED: usize = 10_000;
+
+impl Embedder {
+    /// Computes nothing before it is asked.
+    #[must_use]
+    pub fn new(store: Store, datasets: Datasets, inference: Inference) -> Self {
+        Self { store, datasets, inference, embeddings: Mutex::default(), retrievals: Mutex::default() }
+    }
+
+    /// Where the network of the run called `run` puts the images of `split`. The first call has the network look at every image, unless
+    /// that is kept in the run's folder; who asks for the same meanwhile waits for it.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when there is no such run, or no such split of its data; [`AppError::Conflict`] when the run is not done or its
+    /// network tells classes apart; [`AppError::Unavailable`] when the data set is not here and nothing is kept, with what brings it.
+    pub fn embeddings(&self, run: &str, split: Split, stage: Stage) -> AppResult<Arc<Embeddings>> {
+        let run = self.store.run(run)?;
+        let trained = self.network(&run, stage)?;
+        let question = Question { run: run.id.clone(), weights: trained.weights.clone(), stage, split };
+        answer(&self.embeddings, question, || self.embed(run, trained, split))
+    }
+
+    /// How well the trained network of the run called `run` brings images of one label together. Computed once, and kept in the run's folder.
+    ///
+    /// # Errors
+    /// As [`Self::embeddings`].
+    pub fn retrieval(&self, run: &str, split: Split) -> AppResult<Arc<Retrieval>> {
+        let own = self.embeddings(run, split, Stage::After)?;
+        let weights = own.run.weights.clone().unwrap_or_default();
+        let question = Question { run: own.run.id.clone(), weights, stage: Stage::After, split };
+        answer(&self.retrievals, question, || self.retrieve(&own))
+    }
+
+    /// The network of the run called `run`.
+    ///
+    /// # Errors
+    /// As [`Self::embeddings`].
+    pub fn trained(&self, run: &str, stage: Stage) -> AppResult<(Run, Arc<Trained>)> {
+        let run = self.store.run(run)?;
+        let trained = self.network(&run, stage)?;
+        Ok((run, Arc::new(trained)))
+    }
+
+    /// The network of `run`, which must be one that embeds.
+    fn network(&self, run: &Run, stage: Stage) -> AppResult<Trained> {
+        if run.system != "triplet" {
+            return Err(AppError::Conflict(format!("The network of {} makes no embeddings: it tells classes apart.", run.id)));
+        }
+        match stage {
+            Stage::Before => Ok(Trained::before(&self.store, run)),
+            Stage::After => Trained::of(&self.store, run),
+        }
+    }
+
+    fn embed(&self, run: Run, trained: Trained, split: Split) -> AppResult<Embeddings> {
+        let (dataset, stage) = (dataset_of(&run.config)?, trained.stage);
+        let path = trained.folder.join(name(split, stage));
+        let kept = match Kept::read(&path, ARRAY, &trained.weights) {
+            Some(kept) => kept,
+            None => self.compute(&run, dataset, trained, split, &path)?,
+        };
+        let train = dataset.splits.iter().find(|(split, _)| *split == Split::Train).map_or(0, |(_, count)| *count);
+        let first = if split == Split::Validation { Part::cut(train, held_out(&run)) } else { 0 };
+        Ok(Embeddings { run, dataset, split, stage, first, labels: kept.labels, values: kept.values, dimension: kept.columns })
+    }
+
+    fn compute(&self, run: &Run, dataset: &'static Dataset, trained: Trained, split: Split, path: &Path) -> AppResult<Kept> {
+        let (examples, range) = self.examples(run, dataset, split)?;
+        let labels = examples.labels()[range.clone()].to_vec();
+        let weights = trained.weights.clone();
+        let values = self.inference.part(Arc::new(trained), examples, range)?;
+        let columns = values.len() / labels.len().max(1);
+        let kept = Kept { labels, values, columns, notes: HashMap::new() };
+        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(AppError::from);
+        if let Err(error) = written.and_then(|()| kept.write(path, ARRAY, &weights)) {
+            tracing::warn!(run = run.id, "its embeddings can't be kept: {error}"); // and are computed again when they are needed
+        }
+        Ok(kept)
+    }
+
+    /// The images of `split` as the run had them, and which of the data set's own split they are.
+    fn examples(&self, run: &Run, dataset: &'static Dataset, split: Split) -> AppResult<(Arc<Examples>, Range<usize>)> {
+        if split == Split::Test {
+            let examples = self.datasets.examples(dataset, Split::Test)?;
+            let all = 0..examples.len();
+            return Ok((examples, all));
+        }
+        let examples = self.datasets.examples(dataset, Split::Train)?;
+        let (train, validation) = Part::split(&examples, held_out(run));
+        let range = if split == Split::Train { train.range } else { validation.range };
+        if range.is_empty() {
+            return Err(AppError::not_found(format!("The run {} held out no images: there is no validation split.", run.id)));
+        }
+        Ok((examples, range))
+    }
+
+    fn retrieve(&self, own: &Embeddings) -> AppResult<Retrieval> {
+        let path = self.store.run_folder(&own.run.id).join(format!("retrieval-{}.json", own.split.name()));
+        let weights = own.run.weights.as_deref().unwrap_or_default();
+        let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<KeptRetrieval>(&bytes).ok());
+        if let Some(kept) = kept.filter(|kept| kept.weights == weights && kept.retrieval.said.len() == own.labels.len()) {
+            return Ok(kept.retrieval);
+        }
+        let said = self.vote(own)?;
+        let right = said.iter().zip(&own.labels).filter(|(said, label)| said == label).count();
+        let count = own.labels.len().min(MOST_COMPARED);
+        let part = Labelled::new(&own.values[..count * own.dimension], own.dimension, &own.labels[..count]).map_err(internal)?;
+        let found = part.retrieval(&DEPTHS).map_err(internal)?;
+        let retrieval = Retrieval {
+            knn_accuracy: right as f64 / own.labels.len() as f64,
+            recall: found.recall,
+            map_at_r: found.map_at_r,
+            silhouette: part.silhouette().map_err(internal)?,
+            said,
+        };
+        let kept = KeptRetrieval { weights: weights.to_owned(), retrieval: retrieval.clone() };
+        let written = serde_json::to_vec(&kept).map_err(|error| AppError::Internal(error.into()));
+        if let Err(error) = written.and_then(|bytes| crate::data::write_whole(&path, |file| std::io::Write::write_all(file, &bytes))) {
+            tracing::warn!(run = own.run.id, "what was found can't be kept: {error}");
+        }
+        Ok(retrieval)
+    }
+
+    /// The label that most of the nearest training images have, for each image; a training image is not its own neighbour.
+    fn vote(&self, own: &Embeddings) -> AppResult<Vec<u8>> {
+        let gallery = self.embeddings(&own.run.id, Split::Train, Stage::After)?;
+        let points = gallery.points()?;
+        let found = if own.split == Split::Train {
+            project::neighbours_within(points, VOTERS)
+        } else {
+            project::neighbours(points, own.points()?, VOTERS)
+        };
+        let found = found.map_err(|error| AppError::Internal(error.into()))?;
+        knn_labels(&found.indices, found.per_query, found.per_query, &gallery.labels).map_err(internal)
+    }
+}
+
+/// A retrieval, and of which weights.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct KeptRetrieval {
+    weights: String,
+    retrieval: Retrieval,
+}
+
+impl Embeddings {
+    /// As points to be searched or projected.
+    ///
+    /// # Errors
+    /// [`AppError::Conflict`] when the network gave a value that is not finite.
+    pub fn points(&self) -> AppResult<Points<'_>> {
+        Points::new(&self.values, self.dimension).map_err(|error| AppError::Conflict(format!("The embeddings of {}: {error}.", self.run.id)))
+    }
+
+    /// One embedding, `[dimension]`.
+    #[must_use]
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.values[index * self.dimension..][..self.dimension]
+    }
+
+    /// `index,label,e0,...`, one row for each image, in the data set's order.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let names = (0..self.dimension).map(|column| format!(",e{column}")).collect::<String>();
+        let rows = self.labels.iter().enumerate().map(|(index, label)| {
+            let values = self.row(index).iter().map(|value| format!(",{value}")).collect::<String>();
+            format!("{index},{label}{values}\n")
+        });
+        format!("index,label{names}\n{}", rows.collect::<String>())
+    }
+}
+
+/// What a split's embeddings are called in the run's folder.
+#[must_use]
+pub fn name(split: Split, stage: Stage) -> String {
+    format!("embeddings-{}-{}.safetensors", stage.name(), split.name())
+}
+
+fn internal(error: crate::metrics::MetricsError) -> AppError {
+    AppError::Internal(error.into())
+}
+
+fn held_out(run: &Run) -> f64 {
+    run.config.get("held_out").and_then(serde_json::Value::as_f64).unwrap_or_default()
+}
+
+/// What is known, or what `compute` gives, which is then known.
+fn answer<T>(known: &Known<T>, question: Question, compute: impl FnOnce() -> AppResult<T>) -> AppResult<Arc<T>> {
+    let slot = {
+        let mut known = lock(known);
+        let place = known.iter().position(|(other, _)| *other == question);
+        let entry = place.and_then(|place| known.remove(place)).unwrap_or_else(|| (question, Arc::default()));
+        let slot = Arc::clone(&entry.1);
+        known.truncate(MOST_KNOWN - 1);
+        known.push_front(entry);
+        slot
+    };
+    let mut slot = lock(&slot);
+    if let Some(found) = &*slot {
+        return Ok(Arc::clone(found));
+    }
+    let found = Arc::new(compute()?);
+    *slot = Some(Arc::clone(&found));
+    Ok(found)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

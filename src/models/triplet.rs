@@ -1,0 +1,139 @@
+//! The course report's base network: digits in, points of a few dimensions out.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tch::Tensor;
+
+use super::{Answer, Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
+
+/// Twice convolution 3×3 with relu, max-pooling 2×2, dropout, dense with relu, dropout, dense.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Triplet {
+    /// Height, width and channels of an image.
+    pub input: [i64; 3],
+    /// Channels of both convolutions.
+    pub filters: i64,
+    /// Units of the dense layer.
+    pub units: i64,
+    /// Numbers in an embedding.
+    pub dimension: i64,
+    /// Which share of the pooled values a step leaves out.
+    pub dropout_pooled: f64,
+    /// Which share of the dense layer's units a step leaves out.
+    pub dropout: f64,
+}
+
+pub(super) fn build(config: &Map<String, Value>, input: [i64; 3], _classes: i64) -> Result<Arc<dyn Network>, ModelError> {
+    let whole = |key: &str| number(config, key).map(|value| value as i64);
+    Ok(Arc::new(Triplet {
+        input,
+        filters: whole("filters")?,
+        units: whole("units")?,
+        dimension: whole("dimension")?,
+        dropout_pooled: number(config, "dropout_pooled")?,
+        dropout: number(config, "dropout")?,
+    }))
+}
+
+impl Triplet {
+    /// Height and width after each convolution (which pads nothing) and after pooling.
+    fn sides(&self) -> [[i64; 2]; 3] {
+        let [height, width, _] = self.input;
+        [[height - 2, width - 2], [height - 4, width - 4], [(height - 4) / 2, (width - 4) / 2]]
+    }
+
+    /// Values that come into the dense layer.
+    fn features(&self) -> i64 {
+        self.filters * self.sides()[2].iter().product::<i64>()
+    }
+}
+
+/// Height and width of a kernel.
+const KERNEL: i64 = 3;
+
+impl Network for Triplet {
+    fn input(&self) -> [i64; 3] {
+        self.input
+    }
+
+    fn outputs(&self) -> i64 {
+        self.dimension
+    }
+
+    fn answer(&self) -> Answer {
+        Answer::Embedding
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        let glorot = |name, shape, fan_in, fan_out| Parameter { name, shape, initial: Initial::GlorotUniform { fan_in, fan_out } };
+        let convolution = |name, inputs| {
+            let shape = vec![self.filters, inputs, KERNEL, KERNEL];
+            glorot(name, shape, KERNEL * KERNEL * inputs, KERNEL * KERNEL * self.filters)
+        };
+        let dense = |name, inputs, outputs| glorot(name, vec![outputs, inputs], inputs, outputs);
+        let bias = |name, outputs| Parameter { name, shape: vec![outputs], initial: Initial::Zeros };
+        vec![
+            convolution("convolution_1.weight", self.input[2]),
+            bias("convolution_1.bias", self.filters),
+            convolution("convolution_2.weight", self.filters),
+            bias("convolution_2.bias", self.filters),
+            dense("hidden.weight", self.features(), self.units),
+            bias("hidden.bias", self.units),
+            dense("output.weight", self.units, self.dimension),
+            bias("output.bias", self.dimension),
+        ]
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        let [first, second, pooled] = self.sides();
+        let counts: Vec<i64> =
+            self.parameters().chunks(2).map(|pair| pair.iter().map(|part| part.shape.iter().product::<i64>()).sum()).collect();
+        let image =
+            |name, kind, [height, width]: [i64; 2], parameters| Layer { name, kind, output: vec![self.filters, height, width], parameters };
+        let flat = |name, kind, values, parameters| Layer { name, kind, output: vec![values], parameters };
+        vec![
+            image("convolution_1", "convolution 3x3, relu", first, counts[0]),
+            image("convolution_2", "convolution 3x3, relu", second, counts[1]),
+            image("pooling", "max-pooling 2x2", pooled, 0),
+            image("dropout_pooled", "dropout", pooled, 0),
+            flat("flatten", "flatten", self.features(), 0),
+            flat("hidden", "dense, relu", self.units, counts[2]),
+            flat("dropout", "dropout", self.units, 0),
+            flat("output", "dense", self.dimension, counts[3]),
+        ]
+    }
+
+    fn forward(&self, weights: &Weights, images: &Tensor, mut noise: Option<&mut Noise>) -> Tensor {
+        let views = weights.views();
+        let rows = images.size()[0];
+        let mut features = images.permute([0, 3, 1, 2]); // [rows, channels, height, width]
+        for pair in views[..4].chunks(2) {
+            features = features.conv2d(&pair[0], Some(&pair[1]), [1, 1], [0, 0], [1, 1], 1).relu();
+        }
+        let features = features.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false).reshape([rows, self.features()]);
+        let mut dropped = |values: Tensor, rate: f64| match noise.as_deref_mut().filter(|_| rate > 0.0) {
+            Some(noise) => &values * noise.mask(rows, values.size()[1], rate),
+            None => values,
+        };
+        let features = dropped(features, self.dropout_pooled); // [rows, features]
+        let hidden = dropped(features.linear(&views[4], Some(&views[5])).relu(), self.dropout); // [rows, units]
+        hidden.linear(&views[6], Some(&views[7])) // [rows, dimension]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::parameter_count;
+
+    #[test]
+    fn the_reports_network_is_as_counted_by_hand() {
+        let network = Triplet { input: [28, 28, 1], filters: 32, units: 128, dimension: 10, dropout_pooled: 0.25, dropout: 0.5 };
+        // 9·32 + 32, 9·32·32 + 32, 12·12·32·128 + 128, 128·10 + 10
+        assert_eq!(parameter_count(&network), 320 + 9_248 + 589_952 + 1_290);
+        assert_eq!(network.layers()[2].output, [32, 12, 12]);
+        let shapes: i64 = network.parameters().iter().map(|parameter| parameter.shape.iter().product::<i64>()).sum();
+        assert_eq!(shapes, 600_810);
+    }
+}
