@@ -3,6 +3,7 @@
 //! A network is one file and one line of [`REGISTRY`]; `tests/integration/networks.rs` holds each to the same promises.
 
 mod cnn;
+pub mod convolution;
 mod device;
 mod gradients;
 mod mlp;
