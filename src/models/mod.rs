@@ -4,6 +4,7 @@
 
 mod backpropagation;
 mod cnn;
+pub mod convolution;
 mod device;
 mod gradients;
 mod mlp;

@@ -1,0 +1,167 @@
+//! Eight numbers at once, with the fastest instructions that the machine has.
+//!
+//! Every operation is one that IEEE 754 fixes to the last bit, fused multiply-add included, so that each kernel gives the same
+//! numbers on every machine.
+
+/// Numbers in one [`Eight::Numbers`].
+pub(super) const LANES: usize = 8;
+
+/// Work to be compiled for each kind of machine.
+pub(super) trait Pass {
+    type Output;
+
+    /// Mark it `#[inline(always)]`, and what it calls.
+    fn run(self, lanes: impl Eight) -> Self::Output;
+}
+
+/// Runs `pass` with the fastest instructions that the machine has.
+pub(super) fn dispatch<P: Pass>(pass: P) -> P::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return simd.vectorize(
+            #[inline(always)]
+            || pass.run(Avx2(simd)),
+        );
+    }
+    pass.run(Portable)
+}
+
+/// Operations on eight f32.
+pub(super) trait Eight: Copy {
+    type Numbers: Copy;
+
+    fn load(self, from: &[f32; LANES]) -> Self::Numbers;
+    fn store(self, numbers: Self::Numbers, into: &mut [f32; LANES]);
+    fn splat(self, number: f32) -> Self::Numbers;
+    fn add(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers;
+    fn subtract(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers;
+    fn multiply(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers;
+    /// a · b + c, rounded once.
+    fn multiply_add(self, a: Self::Numbers, b: Self::Numbers, c: Self::Numbers) -> Self::Numbers;
+    fn maximum(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers;
+    /// Bit i says whether a and b are equal in lane i.
+    fn equal(self, a: Self::Numbers, b: Self::Numbers) -> u8;
+    /// Bit i says whether lane i is not zero.
+    fn not_zero(self, a: Self::Numbers) -> u8;
+}
+
+/// For every machine; written so that compilers vectorise it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Portable;
+
+impl Eight for Portable {
+    type Numbers = [f32; LANES];
+
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::Numbers {
+        *from
+    }
+
+    #[inline(always)]
+    fn store(self, numbers: Self::Numbers, into: &mut [f32; LANES]) {
+        *into = numbers;
+    }
+
+    #[inline(always)]
+    fn splat(self, number: f32) -> Self::Numbers {
+        [number; LANES]
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        std::array::from_fn(|lane| a[lane] + b[lane])
+    }
+
+    #[inline(always)]
+    fn subtract(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        std::array::from_fn(|lane| a[lane] - b[lane])
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        std::array::from_fn(|lane| a[lane] * b[lane])
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: Self::Numbers, b: Self::Numbers, c: Self::Numbers) -> Self::Numbers {
+        std::array::from_fn(|lane| a[lane].mul_add(b[lane], c[lane]))
+    }
+
+    #[inline(always)]
+    fn maximum(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+    }
+
+    #[inline(always)]
+    fn equal(self, a: Self::Numbers, b: Self::Numbers) -> u8 {
+        (0..LANES).fold(0, |bits, lane| bits | u8::from(a[lane] == b[lane]) << lane)
+    }
+
+    #[inline(always)]
+    fn not_zero(self, a: Self::Numbers) -> u8 {
+        (0..LANES).fold(0, |bits, lane| bits | u8::from(a[lane] != 0.0) << lane)
+    }
+}
+
+/// AVX2 with fused multiply-add.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx2(pulp::x86::V3);
+
+#[cfg(target_arch = "x86_64")]
+impl Eight for Avx2 {
+    type Numbers = std::arch::x86_64::__m256;
+
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::Numbers {
+        bytemuck::cast(*from)
+    }
+
+    #[inline(always)]
+    fn store(self, numbers: Self::Numbers, into: &mut [f32; LANES]) {
+        *into = bytemuck::cast(numbers);
+    }
+
+    #[inline(always)]
+    fn splat(self, number: f32) -> Self::Numbers {
+        self.0.avx._mm256_set1_ps(number)
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        self.0.avx._mm256_add_ps(a, b)
+    }
+
+    #[inline(always)]
+    fn subtract(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        self.0.avx._mm256_sub_ps(a, b)
+    }
+
+    #[inline(always)]
+    fn multiply(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        self.0.avx._mm256_mul_ps(a, b)
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, a: Self::Numbers, b: Self::Numbers, c: Self::Numbers) -> Self::Numbers {
+        self.0.fma._mm256_fmadd_ps(a, b, c)
+    }
+
+    #[inline(always)]
+    fn maximum(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        self.0.avx._mm256_max_ps(a, b)
+    }
+
+    #[inline(always)]
+    fn equal(self, a: Self::Numbers, b: Self::Numbers) -> u8 {
+        const EQUAL: i32 = std::arch::x86_64::_CMP_EQ_OQ;
+        self.0.avx._mm256_movemask_ps(self.0.avx._mm256_cmp_ps::<EQUAL>(a, b)) as u8
+    }
+
+    #[inline(always)]
+    fn not_zero(self, a: Self::Numbers) -> u8 {
+        const NOT_EQUAL: i32 = std::arch::x86_64::_CMP_NEQ_UQ;
+        let avx = self.0.avx;
+        avx._mm256_movemask_ps(avx._mm256_cmp_ps::<NOT_EQUAL>(a, avx._mm256_setzero_ps())) as u8
+    }
+}

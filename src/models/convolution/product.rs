@@ -1,0 +1,53 @@
+//! The one product of matrices that the forward pass is made of, and sums of rows for the backward pass.
+
+use super::lanes::{Eight, LANES};
+
+/// Outputs that a panel of packed weights holds: two vectors, so that six rows fill the registers.
+pub(super) const PANEL: usize = 2 * LANES;
+
+/// Σₖ `rows`[r][k] · `panel`[k] for each row r. The sums of a row are the same whatever the number of rows.
+#[inline(always)]
+pub(super) fn multiply<L: Eight, const ROWS: usize>(
+    lanes: L,
+    rows: [&[f32]; ROWS],
+    panel: &[[f32; PANEL]],
+    mut sums: [[L::Numbers; 2]; ROWS],
+) -> [[L::Numbers; 2]; ROWS] {
+    let rows = rows.map(|row| &row[..panel.len()]);
+    for k in 0..panel.len() {
+        let (halves, _) = panel[k].as_chunks::<LANES>();
+        let (first, second) = (lanes.load(&halves[0]), lanes.load(&halves[1]));
+        for row in 0..ROWS {
+            let value = lanes.splat(rows[row][k]);
+            sums[row][0] = lanes.multiply_add(value, first, sums[row][0]);
+            sums[row][1] = lanes.multiply_add(value, second, sums[row][1]);
+        }
+    }
+    sums
+}
+
+/// The `VECTORS` first vectors of `from`.
+#[inline(always)]
+pub(super) fn load<L: Eight, const VECTORS: usize>(lanes: L, from: &[f32]) -> [L::Numbers; VECTORS] {
+    let from = &from.as_chunks::<LANES>().0[..VECTORS];
+    std::array::from_fn(|vector| lanes.load(&from[vector]))
+}
+
+/// Writes vectors to the front of `into`.
+#[inline(always)]
+pub(super) fn store<L: Eight, const VECTORS: usize>(lanes: L, vectors: [L::Numbers; VECTORS], into: &mut [f32]) {
+    let into = &mut into.as_chunks_mut::<LANES>().0[..VECTORS];
+    for vector in 0..VECTORS {
+        lanes.store(vectors[vector], &mut into[vector]);
+    }
+}
+
+/// sums + factor · row.
+#[inline(always)]
+pub(super) fn add_row<L: Eight, const VECTORS: usize>(lanes: L, factor: f32, row: &[f32], sums: &mut [L::Numbers; VECTORS]) {
+    let row = &row.as_chunks::<LANES>().0[..VECTORS];
+    let factor = lanes.splat(factor);
+    for vector in 0..VECTORS {
+        sums[vector] = lanes.multiply_add(factor, lanes.load(&row[vector]), sums[vector]);
+    }
+}
