@@ -20,13 +20,23 @@ pub fn run(arguments: &[String]) {
     let _ = tsne(points, &TsneOptions { iterations: 1, ..TsneOptions::default() }, &mut |_| ControlFlow::Continue(()));
     let start = Instant::now();
     let points = Points::new(&values, columns).unwrap();
-    let (plane, divergence, iterations) = if method == "pca" {
-        (pca(points, 2).unwrap().plane(), 0.0, 0)
+    let (plane, divergence, iterations, neighbours) = if method == "pca" {
+        (pca(points, 2).unwrap().plane(), 0.0, 0, 0.0)
     } else {
-        let found = tsne(points, &TsneOptions::default(), &mut |_| ControlFlow::Continue(())).unwrap();
-        (found.coordinates, found.kl_divergence, found.iterations)
+        let mut neighbours = 0.0;
+        let found = tsne(points, &TsneOptions::default(), &mut |progress| {
+            if progress.iteration == 0 {
+                neighbours = start.elapsed().as_secs_f64();
+            }
+            ControlFlow::Continue(())
+        });
+        let found = found.unwrap();
+        (found.coordinates, found.kl_divergence, found.iterations, neighbours)
     };
     let seconds = start.elapsed().as_secs_f64();
     std::fs::write(map, plane.iter().flatten().flat_map(|place| place.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
-    println!("{}", serde_json::json!({"seconds": seconds, "kl_divergence": divergence, "iterations": iterations}));
+    let line = serde_json::json!({
+        "seconds": seconds, "neighbours_seconds": neighbours, "kl_divergence": divergence, "iterations": iterations,
+    });
+    println!("{line}");
 }

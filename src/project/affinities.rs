@@ -5,10 +5,11 @@ use rayon::prelude::*;
 
 use super::Points;
 use super::lanes::{LANES, exp};
+use super::neighbours::unit;
 
 /// Joint probabilities of all pairs of points.
 ///
-/// Dense, since the points are few thousand at most; for more, a list of neighbours in each row takes this one's place.
+/// Dense, for the few points whose map is computed from all pairs; [`super::sparse`] has those of many.
 pub(super) struct Affinities {
     /// How many points there are.
     pub count: usize,
@@ -28,11 +29,14 @@ impl Affinities {
         let count = points.count();
         let stride = count.next_multiple_of(LANES);
         let mut joint = vec![0.0_f32; count * stride];
-        let columns = transpose(points, stride);
+        // A power of two changes no digit, and the affinities ask for ratios alone: in this unit no square overflows.
+        let unit = unit(points.values.iter().fold(0.0, |most: f64, &value| most.max(f64::from(value).abs())));
+        let values: Vec<f32> = points.values.iter().map(|&value| (f64::from(value) * unit) as f32).collect();
+        let columns = transpose(&values, points.dimension, stride);
         joint.par_chunks_exact_mut(stride).enumerate().for_each(|(row, conditional)| {
-            let point = &points.values[row * points.dimension..][..points.dimension];
+            let point = &values[row * points.dimension..][..points.dimension];
             Arch::new().dispatch(SquaredDistances { point, columns: &columns, distances: conditional });
-            conditional_probabilities(&mut conditional[..count], row, perplexity.ln());
+            conditional_probabilities(&mut conditional[..count], Some(row), perplexity.ln());
             conditional[count..].fill(0.0);
         });
         symmetrise(&mut joint, count, stride);
@@ -42,9 +46,9 @@ impl Affinities {
 }
 
 /// The points as columns, `[dimension, stride]`, so that distances to one point run along memory.
-fn transpose(points: Points, stride: usize) -> Vec<f32> {
-    let mut columns = vec![0.0; points.dimension * stride];
-    for (index, row) in points.rows().enumerate() {
+fn transpose(points: &[f32], dimension: usize, stride: usize) -> Vec<f32> {
+    let mut columns = vec![0.0; dimension * stride];
+    for (index, row) in points.chunks_exact(dimension).enumerate() {
         for (column, &value) in row.iter().enumerate() {
             columns[column * stride + index] = value;
         }
@@ -75,24 +79,28 @@ impl WithSimd for SquaredDistances<'_> {
     }
 }
 
-/// Turns the squared distances from point `own` into probabilities whose entropy is `target` nats, 0 for itself.
+/// Turns squared distances from a point into probabilities whose entropy is `target` nats; 0 for the point itself, if it is at `own`.
 ///
 /// Newton's method on the logarithm of the precision, kept inside a bracket; scikit-learn bisects to the same end.
-fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
+pub(super) fn conditional_probabilities(row: &mut [f32], own: Option<usize>, target: f64) {
     const TOLERANCE: f64 = 1e-7;
-    let others = || row.iter().enumerate().filter(|&(index, _)| index != own).map(|(_, &distance)| f64::from(distance));
+    let others = || row.iter().enumerate().filter(|&(index, _)| Some(index) != own).map(|(_, &distance)| f64::from(distance));
+    let count = row.len() - usize::from(own.is_some());
     // Only differences matter; the nearest at 0 keeps the sum of weights at 1 or more.
     let nearest = others().fold(f64::INFINITY, f64::min);
-    let mean = others().map(|distance| distance - nearest).sum::<f64>() / (row.len().max(2) - 1) as f64;
-    if row.len() < 2 || mean <= 0.0 {
-        let share = 1.0 / (row.len().max(2) - 1) as f32;
-        row.fill(share);
-        row[own] = 0.0;
+    let mean = others().map(|distance| distance - nearest).sum::<f64>() / count.max(1) as f64;
+    if count == 0 || mean <= 0.0 {
+        row.fill(1.0 / count.max(1) as f32);
+        if let Some(own) = own {
+            row[own] = 0.0;
+        }
         return;
     }
     // In units of their mean, so that the same bracket serves every scale.
     let mut distances: Vec<f64> = row.iter().map(|&distance| (f64::from(distance) - nearest) / mean).collect();
-    distances[own] = f64::INFINITY; // weighs nothing
+    if let Some(own) = own {
+        distances[own] = f64::INFINITY; // weighs nothing
+    }
     distances.resize(row.len().next_multiple_of(LANES), f64::INFINITY);
 
     let (mut low, mut high) = (-20.0_f64, 60.0_f64);
@@ -117,7 +125,9 @@ fn conditional_probabilities(row: &mut [f32], own: usize, target: f64) {
     let precision = log_precision.exp();
     let [sum, ..] = Arch::new().dispatch(Moments { distances: distances.as_chunks().0, precision });
     Arch::new().dispatch(Shares { probabilities: row, distances: &distances, precision, sum });
-    row[own] = 0.0;
+    if let Some(own) = own {
+        row[own] = 0.0;
+    }
 }
 
 /// Each distance's weight as a share of their sum.
@@ -218,7 +228,7 @@ mod tests {
         let distances: Vec<f32> = (0..100).map(|index| (index as f32 * 0.37).sin().abs() * 9.0).collect();
         for perplexity in [1.5, 5.0, 30.0, 90.0_f64] {
             let mut row = distances.clone();
-            conditional_probabilities(&mut row, 17, perplexity.ln());
+            conditional_probabilities(&mut row, Some(17), perplexity.ln());
             let entropy = -negative_entropy(&row);
             assert!((entropy.exp() / perplexity - 1.0).abs() < 1e-5, "{perplexity}: {}", entropy.exp());
             assert_eq!(row[17], 0.0);
@@ -228,11 +238,11 @@ mod tests {
     #[test]
     fn equal_distances_and_ties_beyond_the_perplexity_share_alike() {
         let mut row = vec![4.0_f32; 5];
-        conditional_probabilities(&mut row, 2, 1.5_f64.ln());
+        conditional_probabilities(&mut row, Some(2), 1.5_f64.ln());
         assert_eq!(row, [0.25, 0.25, 0.0, 0.25, 0.25]);
         // Three nearest of one distance can't be told down to one and a half.
         let mut row = vec![0.0, 1.0, 1.0, 1.0, 100.0];
-        conditional_probabilities(&mut row, 0, 1.5_f64.ln());
+        conditional_probabilities(&mut row, Some(0), 1.5_f64.ln());
         assert!((row[1] - 1.0 / 3.0).abs() < 1e-6 && row[4] < 1e-6, "{row:?}");
     }
 }

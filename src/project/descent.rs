@@ -1,154 +1,81 @@
-//! The gradient of t-SNE and its divergence, and the descent along it.
+//! The descent to a map along the gradient of its divergence.
 
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::affinities::Affinities;
-use super::lanes::{LANES, ln, total};
-
-/// Below this many points the threads take longer to wake than to work.
-pub(super) const PARALLEL_POINTS: usize = 1_500;
-/// Rows a thread takes at a time.
-const ROWS: usize = 32;
-/// As good as infinity: beyond it the square of the distance overflows. A point out here neither pulls nor pushes.
-const FAR: f32 = 1e18;
-
-/// A map of points on the plane, coordinate by coordinate, padded with points that lie as good as infinitely far.
-pub(super) struct Plane {
-    pub x: Vec<f32>,
-    pub y: Vec<f32>,
-}
-
-/// The pull and push on one point, and the sum of its similarities to the others.
-#[derive(Clone, Copy, Default)]
-struct Force {
-    pull: [f32; 2],
-    push: [f32; 2],
-    similarity: f64,
-}
-
-impl Plane {
-    /// Places `points` on a plane padded to `stride`.
-    pub fn new(points: impl Iterator<Item = [f32; 2]>, stride: usize) -> Self {
-        let (mut x, mut y): (Vec<f32>, Vec<f32>) = points.map(|[x, y]| (x, y)).unzip();
-        x.resize(stride, FAR);
-        y.resize(stride, 0.0);
-        Self { x, y }
-    }
-
+/// What the descent makes small.
+pub(super) trait Objective {
     /// Gradient of the KL divergence with the affinities multiplied by `exaggeration`, `[count]` of (x, y), into `gradient`.
     ///
-    /// Source: van der Maaten 2014, eq. 8: 4 (attraction - repulsion / Z). Every row is summed by itself in a fixed order, so that
-    /// the number of threads shows in no bit.
-    pub fn gradient(&self, affinities: &Affinities, exaggeration: f32, gradient: &mut [[f32; 2]]) {
-        let forces = self.per_row(affinities, Plane::force_on);
-        let normaliser: f64 = forces.iter().map(|force| force.similarity).sum();
-        let scale = if normaliser > 0.0 { (1.0 / normaliser) as f32 } else { 0.0 };
-        for (slope, force) in gradient.iter_mut().zip(&forces) {
-            for axis in 0..2 {
-                slope[axis] = 4.0 * (exaggeration * force.pull[axis] - scale * force.push[axis]);
-            }
-        }
-    }
+    /// Source: van der Maaten 2014, eq. 8: 4 (attraction - repulsion / Z).
+    fn gradient(&mut self, places: &[[f32; 2]], exaggeration: f32, gradient: &mut [[f32; 2]]);
 
     /// KL divergence of the map's similarities from the affinities, in nats.
-    pub fn divergence(&self, affinities: &Affinities) -> f64 {
-        if affinities.count < 2 {
-            return 0.0;
-        }
-        let sums = self.per_row(affinities, Plane::log_similarity_to);
-        let (logs, normaliser) = sums.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
-        (affinities.negative_entropy + logs + normaliser.ln()).max(0.0)
-    }
-
-    /// Calls `work` on every point: the plane with that point itself taken far away, its place, its row of affinities.
-    fn per_row<T: Send>(&self, affinities: &Affinities, work: impl Fn(&Self, [f32; 2], &[f32]) -> T + Sync) -> Vec<T> {
-        let rows = |first: usize, probabilities: &[f32]| {
-            let mut others = Self { x: self.x.clone(), y: self.y.clone() };
-            let each = probabilities.chunks_exact(affinities.stride).enumerate().map(|(offset, probabilities)| {
-                let row = first + offset;
-                others.x[row] = FAR;
-                let result = work(&others, [self.x[row], self.y[row]], probabilities);
-                others.x[row] = self.x[row];
-                result
-            });
-            each.collect::<Vec<T>>()
-        };
-        if affinities.count < PARALLEL_POINTS {
-            return rows(0, &affinities.joint);
-        }
-        let chunks = affinities.joint.par_chunks(ROWS * affinities.stride).enumerate();
-        chunks.flat_map_iter(|(chunk, probabilities)| rows(chunk * ROWS, probabilities)).collect()
-    }
-
-    /// How the points pull and push one at `own`, with similarity q = 1 / (1 + d²).
-    fn force_on(&self, own: [f32; 2], probabilities: &[f32]) -> Force {
-        let (x, y) = (self.x.as_chunks().0, self.y.as_chunks().0);
-        Arch::new().dispatch(ForceOn(Surroundings { own, x, y, probabilities: probabilities.as_chunks().0 }))
-    }
-
-    /// Sums of p ln(1 + d²) and of 1 / (1 + d²) over the distances d from `own`.
-    fn log_similarity_to(&self, own: [f32; 2], probabilities: &[f32]) -> (f64, f64) {
-        let (x, y) = (self.x.as_chunks().0, self.y.as_chunks().0);
-        Arch::new().dispatch(LogSimilarity(Surroundings { own, x, y, probabilities: probabilities.as_chunks().0 }))
-    }
+    fn divergence(&mut self, places: &[[f32; 2]]) -> f64;
 }
 
-/// One point and all the others.
-struct Surroundings<'a> {
-    own: [f32; 2],
-    x: &'a [[f32; LANES]],
-    y: &'a [[f32; LANES]],
-    probabilities: &'a [[f32; LANES]],
+/// Points a thread takes at a time.
+const POINTS: usize = 4_096;
+/// No point moves farther in one step, so that a learning rate as great as this one's throws none out.
+const LONGEST_STEP: f32 = 5.0;
+
+/// Gradient descent with momentum and gains (Jacobs 1988).
+#[derive(Clone)]
+pub(super) struct Descent {
+    pub places: Vec<[f32; 2]>,
+    gradient: Vec<[f32; 2]>,
+    velocity: Vec<[f32; 2]>,
+    gains: Vec<[f32; 2]>,
 }
 
-struct ForceOn<'a>(Surroundings<'a>);
+/// How a step is taken.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    pub exaggeration: f32,
+    pub momentum: f32,
+    pub learning_rate: f32,
+}
 
-// Types instead of closures: only what is inlined into the dispatching function is compiled for its instruction set, and a closure
-// need not be. Elsewhere every fused multiply-add is a call, and a hundred times slower.
-impl WithSimd for ForceOn<'_> {
-    type Output = Force;
+impl Descent {
+    pub fn new(start: Vec<[f32; 2]>) -> Self {
+        let count = start.len();
+        Self { places: start, gradient: vec![[0.0; 2]; count], velocity: vec![[0.0; 2]; count], gains: vec![[1.0; 2]; count] }
+    }
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Force {
-        let Surroundings { own, x, y, probabilities } = self.0;
-        let (mut pull_x, mut pull_y, mut push_x, mut push_y) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
-        let mut similarity = [0.0_f32; LANES];
-        for ((x, y), probabilities) in x.iter().zip(y).zip(probabilities) {
-            for lane in 0..LANES {
-                let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
-                let q = 1.0 / dx.mul_add(dx, dy.mul_add(dy, 1.0));
-                let pq = probabilities[lane] * q;
-                let qq = q * q;
-                similarity[lane] += q;
-                pull_x[lane] = pq.mul_add(dx, pull_x[lane]);
-                pull_y[lane] = pq.mul_add(dy, pull_y[lane]);
-                push_x[lane] = qq.mul_add(dx, push_x[lane]);
-                push_y[lane] = qq.mul_add(dy, push_y[lane]);
+    /// Forgets momentum and gains: the second phase is a descent of its own.
+    pub fn restart(&mut self) {
+        self.velocity.fill([0.0; 2]);
+        self.gains.fill([1.0; 2]);
+    }
+
+    pub fn step(&mut self, objective: &mut impl Objective, pace: Pace) {
+        objective.gradient(&self.places, pace.exaggeration, &mut self.gradient);
+        let parts = self.places.par_chunks_mut(POINTS).zip(self.gradient.par_chunks(POINTS));
+        let parts = parts.zip(self.velocity.par_chunks_mut(POINTS)).zip(self.gains.par_chunks_mut(POINTS));
+        parts.for_each(|(((places, slopes), velocities), gains)| {
+            for (((place, slope), velocity), gain) in places.iter_mut().zip(slopes).zip(velocities).zip(gains) {
+                for axis in 0..2 {
+                    let (slope, velocity, gain) = (slope[axis], &mut velocity[axis], &mut gain[axis]);
+                    *gain = if *velocity * slope < 0.0 { *gain + 0.2 } else { (*gain * 0.8).max(0.01) };
+                    *velocity = pace.momentum * *velocity - pace.learning_rate * *gain * slope;
+                }
+                let length = velocity[0].hypot(velocity[1]);
+                if length > LONGEST_STEP {
+                    velocity.iter_mut().for_each(|part| *part *= LONGEST_STEP / length);
+                }
+                place.iter_mut().zip(velocity).for_each(|(place, step)| *place += *step);
             }
-        }
-        let pair = |x, y| [total(x) as f32, total(y) as f32];
-        Force { pull: pair(pull_x, pull_y), push: pair(push_x, push_y), similarity: total(similarity) }
+        });
     }
-}
 
-struct LogSimilarity<'a>(Surroundings<'a>);
+    /// Length of the gradient of the last step.
+    pub fn slope(&self) -> f64 {
+        self.gradient.iter().flatten().map(|&slope| f64::from(slope) * f64::from(slope)).sum::<f64>().sqrt()
+    }
 
-impl WithSimd for LogSimilarity<'_> {
-    type Output = (f64, f64);
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
-        let Surroundings { own, x, y, probabilities } = self.0;
-        let (mut logs, mut similarity) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-        for ((x, y), probabilities) in x.iter().zip(y).zip(probabilities) {
-            for lane in 0..LANES {
-                let (dx, dy) = (own[0] - x[lane], own[1] - y[lane]);
-                let one_plus_square = dx.mul_add(dx, dy.mul_add(dy, 1.0));
-                logs[lane] = probabilities[lane].mul_add(ln(one_plus_square), logs[lane]);
-                similarity[lane] += 1.0 / one_plus_square;
-            }
-        }
-        (total(logs), total(similarity))
+    /// The places about their mean.
+    pub fn centred(&self) -> Vec<[f32; 2]> {
+        let count = self.places.len() as f64;
+        let mean = [0, 1].map(|axis| self.places.iter().map(|place| f64::from(place[axis])).sum::<f64>() / count);
+        self.places.iter().map(|place| [0, 1].map(|axis| (f64::from(place[axis]) - mean[axis]) as f32)).collect()
     }
 }

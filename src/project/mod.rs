@@ -3,13 +3,21 @@
 //! Both take [`Points`], checked once. Neither depends on the number of threads, nor t-SNE on the width of the machine's SIMD unit.
 
 mod affinities;
+mod approximate;
 mod descent;
+mod exact;
+mod field;
 mod lanes;
+mod neighbours;
 mod pca;
+mod place;
+mod sparse;
 mod tsne;
 
+pub use neighbours::{Neighbours, neighbours, neighbours_within, preservation, shared};
 pub use pca::{Pca, pca};
-pub use tsne::{MAXIMUM_TSNE_POINTS, Progress, Stop, Tsne, TsneOptions, tsne};
+pub use place::place;
+pub use tsne::{MAXIMUM_TSNE_POINTS, Phase, Progress, Stop, Tsne, TsneOptions, tsne};
 
 /// Points to be projected: finite, at least one, all of one dimension. Borrowed, row-major `[count, dimension]`.
 #[derive(Debug, Clone, Copy)]
