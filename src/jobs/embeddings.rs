@@ -17,7 +17,10 @@ use crate::{
     metrics::retrieval::{Labelled, Recall, knn_labels},
     project::{self, Points},
     store::{Run, Store},
-    train::{Part, dataset_of},
+    train::{
+        Part, dataset_of,
+        triplets::{self, Distance, Geometry, Mean, Offline},
+    },
 };
 
 /// Has runs' networks embed splits, and remembers; shared by all who ask.
@@ -73,6 +76,8 @@ pub struct Retrieval {
     pub recall: Vec<Recall>,
     /// Mean average precision at R among the others of the split.
     pub map_at_r: f64,
+    /// Mean loss, as the run's own is measured, over triplets drawn from the split as the course report draws its own.
+    pub triplet_loss: f64,
     /// Mean silhouette over all of the split, or over a sample of it where that would take too long.
     pub silhouette: f64,
     /// Labels that most of the five nearest training images have, for each image of the split.
@@ -131,9 +136,22 @@ impl Embedder {
         Ok((run, Arc::new(trained)))
     }
 
+    /// The `k` training images nearest to an embedding by the trained network of the run called `run`: index, label, Euclidean distance, the
+    /// nearest first. `without`: an image that is not its own neighbour.
+    ///
+    /// # Errors
+    /// As [`Self::embeddings`].
+    pub fn nearest(&self, run: &str, embedding: &[f32], k: usize, without: Option<usize>) -> AppResult<Vec<(usize, u8, f32)>> {
+        let gallery = self.embeddings(run, Split::Train, Stage::After)?;
+        let query = Points::new(embedding, gallery.dimension).map_err(|error| AppError::invalid("embedding", format!("{error}.")))?;
+        let found = project::neighbours(gallery.points()?, query, k + 1).map_err(|error| AppError::Internal(error.into()))?;
+        let found = found.of(0).filter(|(index, _)| Some(*index) != without).take(k);
+        Ok(found.map(|(index, distance)| (index, gallery.labels[index], distance)).collect())
+    }
+
     /// The network of `run`, which must be one that embeds.
     fn network(&self, run: &Run, stage: Stage) -> AppResult<Trained> {
-        if run.system != "triplet" {
+        if !embeds(run) {
             return Err(AppError::Conflict(format!("The network of {} makes no embeddings: it tells classes apart.", run.id)));
         }
         match stage {
@@ -200,6 +218,7 @@ impl Embedder {
             knn_accuracy: right as f64 / own.labels.len() as f64,
             recall: found.recall,
             map_at_r: found.map_at_r,
+            triplet_loss: triplet_loss(own)?,
             silhouette: part.silhouette().map_err(internal)?,
             said,
         };
@@ -225,6 +244,11 @@ impl Embedder {
     }
 }
 
+/// Whether the network of `run` makes embeddings, and tells no classes apart.
+pub(super) fn embeds(run: &Run) -> bool {
+    run.system == "triplet"
+}
+
 /// A retrieval, and of which weights.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct KeptRetrieval {
@@ -238,7 +262,8 @@ impl Embeddings {
     /// # Errors
     /// [`AppError::Conflict`] when the network gave a value that is not finite.
     pub fn points(&self) -> AppResult<Points<'_>> {
-        Points::new(&self.values, self.dimension).map_err(|error| AppError::Conflict(format!("The embeddings of {}: {error}.", self.run.id)))
+        Points::new(&self.values, self.dimension)
+            .map_err(|error| AppError::Conflict(format!("The embeddings of {}: {error}.", self.run.id)))
     }
 
     /// One embedding, `[dimension]`.
@@ -263,6 +288,20 @@ impl Embeddings {
 #[must_use]
 pub fn name(split: Split, stage: Stage) -> String {
     format!("embeddings-{}-{}.safetensors", stage.name(), split.name())
+}
+
+/// The mean over 225,000 triplets of a split with ten labels.
+fn triplet_loss(own: &Embeddings) -> AppResult<f64> {
+    let internal = |error: triplets::TripletError| AppError::Internal(error.into());
+    let drawn = Offline { validation_share: 0.0, ..Offline::default() }.draw(&own.labels, own.run.seed).map_err(internal)?;
+    let setting = |key: &str| own.run.config.get(key).cloned().unwrap_or_default();
+    let geometry = Geometry {
+        distance: serde_json::from_value(setting("distance")).unwrap_or(Distance::Squared),
+        normalise: setting("normalised").as_bool().unwrap_or_default(),
+    };
+    let embeddings = triplets::Embeddings::new(&own.values, own.dimension, geometry).map_err(internal)?;
+    let margin = setting("margin").as_f64().unwrap_or_default();
+    Ok(triplets::losses::triplet_margin(&embeddings, &drawn.training, margin, Mean::All).map_err(internal)?.loss)
 }
 
 fn internal(error: crate::metrics::MetricsError) -> AppError {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    embeddings::embeds,
     inference::{Inference, Trained},
     predictions,
 };
@@ -86,6 +87,9 @@ impl Judge {
     /// [`AppError::Unavailable`] when the data set is not here and nothing is kept, with what brings it.
     pub fn judge(&self, run: &str, split: Split) -> AppResult<Arc<Judgement>> {
         let run = self.store.run(run)?;
+        if embeds(&run) {
+            return Err(AppError::Conflict(format!("The network of {} makes embeddings: it tells no classes apart. Ask for its retrieval.", run.id)));
+        }
         let trained = Trained::of(&self.store, &run)?;
         let slot = self.slot(Question { run: run.id.clone(), weights: trained.weights.clone(), split });
         let mut known = lock(&slot);

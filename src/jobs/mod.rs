@@ -8,9 +8,11 @@
 //!
 //! A study's trials are runs ([`conduct`]): a server conducts those that wait ([`Studies`]), `torchboard tune` its own.
 
+mod embeddings;
 mod inference;
 mod judge;
 mod kept;
+mod maps;
 mod plan;
 mod portable;
 mod predictions;
@@ -23,8 +25,10 @@ mod witness;
 mod worker;
 
 pub use self::{
+    embeddings::{Embedder, Embeddings, Retrieval},
     inference::{Inference, Stage, Trained},
     judge::{Intervals, Judge, Judgement},
+    maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},
     plan::{Plan, hardware, repeat, resume, versions},
     portable::{Imported, export, export_file, import, import_file},
     queue::Queue,

@@ -29,6 +29,8 @@ pub fn work() -> anyhow::Result<State> {
     // A training yields to whoever serves pages; alone on the machine it loses nothing by it.
     let _ = rustix::process::nice(10);
 
+    rayon::ThreadPoolBuilder::new().num_threads(spec.threads).build_global().context("can't start threads")?;
+
     let stop = Arc::new(AtomicBool::new(false));
     let why = Arc::new(AtomicU8::new(NOT_STOPPED));
     let ask = {

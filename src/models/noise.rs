@@ -19,6 +19,11 @@ impl Noise {
         Self { random: Xoshiro256PlusPlus::seed_from_u64(seed), device, values: Vec::new() }
     }
 
+    /// A seed for whoever draws masks of its own.
+    pub fn draw(&mut self) -> u64 {
+        self.random.random()
+    }
+
     /// A mask `[rows, columns]` for dropout: zero with probability `rate`, else 1 / (1 − `rate`), so that the mean stays.
     ///
     /// Source: Srivastava et al. 2014, in the inverted form that Keras and `PyTorch` use. The rate is rounded to 1/65536.

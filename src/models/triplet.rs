@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
-use super::{Answer, Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
+use super::{
+    Answer, Backpropagation, Initial, Layer, ModelError, Network, Noise, Parameter, Weights,
+    convolution::{DirectNetwork, Dropout, Shape},
+    network::number,
+};
 
 /// Twice convolution 3×3 with relu, max-pooling 2×2, dropout, dense with relu, dropout, dense.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +50,16 @@ impl Triplet {
     /// Values that come into the dense layer.
     fn features(&self) -> i64 {
         self.filters * self.sides()[2].iter().product::<i64>()
+    }
+}
+
+impl Triplet {
+    /// As our own kernels take it; `None` where they are not made for it.
+    fn shape(&self) -> Option<Shape> {
+        let [height, width, channels] = self.input.map(|side| side as usize);
+        let filters = [self.filters as usize; 2];
+        let shape = Shape { height, width, channels, filters, units: self.units as usize, outputs: self.dimension as usize };
+        DirectNetwork::new(shape).is_ok().then_some(shape)
     }
 }
 
@@ -120,6 +134,80 @@ impl Network for Triplet {
         let hidden = dropped(features.linear(&views[4], Some(&views[5])).relu(), self.dropout); // [rows, units]
         hidden.linear(&views[6], Some(&views[7])) // [rows, dimension]
     }
+
+    fn in_use(&self, weights: &Weights, images: &Tensor) -> Tensor {
+        match self.shape().filter(|_| images.device() == Device::Cpu) {
+            Some(shape) => {
+                let values = values(weights.views());
+                let outputs = DirectNetwork::infer(shape, &slices(&values), &values_of(images));
+                Tensor::from_slice(&outputs).view([images.size()[0], self.dimension])
+            }
+            None => self.forward(weights, images, None),
+        }
+    }
+
+    fn direct(&self, weights: &Weights, gradient: &Weights) -> Option<Box<dyn Backpropagation>> {
+        let shape = self.shape().filter(|_| weights.flat().device() == Device::Cpu)?;
+        let shared = |views: &[Tensor]| views.iter().map(Tensor::shallow_clone).collect();
+        Some(Box::new(Direct {
+            network: DirectNetwork::new(shape).ok()?,
+            rates: [self.dropout_pooled, self.dropout],
+            dimension: self.dimension,
+            weights: shared(weights.views()),
+            gradient: shared(gradient.views()),
+            values: Vec::new(),
+            sums: shape.parameters().map(|size| vec![0.0; size]).to_vec(),
+        }))
+    }
+}
+
+/// Our own kernels, between libtorch's buffers. What is copied there and back is some megabytes, beside gigabytes that a step computes.
+struct Direct {
+    network: DirectNetwork,
+    /// Of dropout: of the pooled values, of the dense layer's units.
+    rates: [f64; 2],
+    dimension: i64,
+    weights: Vec<Tensor>,
+    gradient: Vec<Tensor>,
+    /// The weights that the last forward pass had.
+    values: Vec<Vec<f32>>,
+    /// Their gradient.
+    sums: Vec<Vec<f32>>,
+}
+
+impl Backpropagation for Direct {
+    fn forward(&mut self, images: &Tensor, noise: &mut Noise) -> Tensor {
+        let [pooled, hidden] = self.rates;
+        let dropout = (pooled > 0.0 || hidden > 0.0).then(|| Dropout { seed: noise.draw(), pooled, hidden });
+        self.values = values(&self.weights);
+        let outputs = self.network.forward(&slices(&self.values), &values_of(images), dropout);
+        Tensor::from_slice(&outputs).view([images.size()[0], self.dimension])
+    }
+
+    fn backward(&mut self, of_outputs: &Tensor) {
+        let mut sums: Vec<&mut [f32]> = self.sums.iter_mut().map(Vec::as_mut_slice).collect();
+        self.network.backward(&slices(&self.values), &values_of(of_outputs), &mut sums);
+        tch::no_grad(|| {
+            for (gradient, sum) in self.gradient.iter_mut().zip(&self.sums) {
+                gradient.copy_(&Tensor::from_slice(sum).view_as(gradient));
+            }
+        });
+    }
+}
+
+fn values(tensors: &[Tensor]) -> Vec<Vec<f32>> {
+    tensors.iter().map(values_of).collect()
+}
+
+/// In memory's order.
+fn values_of(tensor: &Tensor) -> Vec<f32> {
+    let mut values = vec![0.0; tensor.numel()];
+    tensor.contiguous().copy_data(&mut values, tensor.numel());
+    values
+}
+
+fn slices(values: &[Vec<f32>]) -> Vec<&[f32]> {
+    values.iter().map(Vec::as_slice).collect()
 }
 
 #[cfg(test)]

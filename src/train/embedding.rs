@@ -22,7 +22,9 @@ use super::{
 use crate::{
     data::{Datasets, Split},
     error::{AppError, AppResult},
+    metrics::retrieval::knn_accuracy,
     models::{Backpropagation, Noise, Weights, backpropagation, infer, parameter_count},
+    project::{Points, neighbours},
 };
 
 /// What this training is told beside what every training is.
@@ -97,6 +99,8 @@ impl Config {
 
 /// What supervised contrastive loss divides similarities by, as its source does.
 const TEMPERATURE: f64 = 0.1;
+/// Neighbours that vote on a label of an image that was held out.
+const VOTERS: usize = 5;
 /// Images to a forward pass where nothing is learned.
 const CHUNK: usize = 1024;
 
@@ -191,7 +195,16 @@ impl Embedding {
             let step = embeddings.and_then(|embeddings| triplet_margin(&embeddings, &triplets, self.config.margin, Mean::All));
             measured.push((Split::Validation, "loss", step.map_err(|error| refused(&error))?.loss));
         }
-        if !self.held_out.is_empty() {}
+        if !self.held_out.is_empty() {
+            let all = |part: &Part| (0..part.len() as u32).collect::<Vec<_>>();
+            let gallery = self.embed(course, &self.train, &all(&self.train))?;
+            let queries = self.embed(course, &self.held_out, &all(&self.held_out))?;
+            let points = |values| Points::new(values, self.config.dimension).map_err(|_| course.not_finite(course.steps_per_epoch - 1));
+            let found = neighbours(points(&gallery)?, points(&queries)?, VOTERS).context("can't find neighbours")?;
+            let (each, labels) = (found.per_query, self.held_out.labels());
+            let accuracy = knn_accuracy(&found.indices, each, each, self.train.labels(), labels).context("can't count votes")?;
+            measured.push((Split::Validation, "knn_accuracy", accuracy));
+        }
         Ok(measured)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     data::Datasets,
     error::{AppError, AppResult},
-    jobs::{self, Inference, Judge, Queue, Studies},
+    jobs::{self, Embedder, Inference, Judge, Maps, Queue, Studies},
     store::Store,
     words::{Evaluations, Library, search::Batcher},
 };
@@ -36,6 +36,10 @@ pub struct Shared {
     pub inference: Inference,
     /// How good runs' networks are.
     pub judge: Judge,
+    /// Where runs' networks put images.
+    pub embedder: Arc<Embedder>,
+    /// Maps of that.
+    pub maps: Maps,
     /// How the program was started.
     pub settings: Settings,
     /// Where tensors live: `cpu` or `cuda:N`.
@@ -75,6 +79,8 @@ impl AppState {
         let studies = Studies::start(store.clone(), settings.clone(), datasets.clone(), queue.clone())?;
         let inference = Inference::start(settings.device, WAITING_PREDICTIONS)?;
         let judge = Judge::new(store.clone(), datasets.clone(), inference.clone());
+        let embedder = Arc::new(Embedder::new(store.clone(), datasets.clone(), inference.clone()));
+        let maps = Maps::new(Arc::clone(&embedder), store.clone());
         let searches = Batcher::start(WAITING_SEARCHES)?;
         let computations = Semaphore::new(settings.threads * COMPUTATIONS_PER_THREAD);
         Ok(Self(Arc::new(Shared {
@@ -86,6 +92,8 @@ impl AppState {
             studies,
             inference,
             judge,
+            embedder,
+            maps,
             settings,
             device,
             searches,

@@ -17,9 +17,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("report", &[]),
     ("store", &["data", "train"]),
     ("words", &["data", "figure", "models", "project"]),
-    ("train", &["data", "metrics", "models"]),
+    ("train", &["data", "metrics", "models", "project"]),
     ("tune", &["train"]),
-    ("jobs", &["data", "metrics", "models", "store", "train", "tune", "words"]),
+    ("jobs", &["data", "metrics", "models", "project", "store", "train", "tune", "words"]),
     ("web", &["data", "figure", "jobs", "metrics", "models", "project", "report", "store", "train", "tune", "words"]),
     ("cli", &["data", "figure", "jobs", "metrics", "models", "project", "store", "train", "tune", "web", "words"]),
 ];

@@ -2,11 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{
-    Distance, Embeddings, Geometry, Step, TripletError,
-    losses::finite,
-    require, require_triplet,
-};
+use super::{Distance, Embeddings, Geometry, Step, TripletError, losses::finite, require, require_triplet};
 use crate::metrics::Columns;
 
 /// Settings of [`multi_similarity`].

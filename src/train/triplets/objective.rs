@@ -76,12 +76,11 @@ mod tests {
     fn every() -> Vec<Objective> {
         let minings = [Mining::All, Mining::Hard, Mining::SemiHard, Mining::DistanceWeighted, Mining::Random];
         let triplets = minings.into_iter().flat_map(|mining| {
-            testing::GEOMETRIES.into_iter().flat_map(move |geometry| {
-                [Mean::All, Mean::Active].map(|mean| Objective::Triplet { mining, geometry, margin: 0.4, mean })
-            })
+            testing::GEOMETRIES
+                .into_iter()
+                .flat_map(move |geometry| [Mean::All, Mean::Active].map(|mean| Objective::Triplet { mining, geometry, margin: 0.4, mean }))
         });
-        let contrasts =
-            [Objective::MultiSimilarity(MultiSimilarity::default()), Objective::SupervisedContrastive { temperature: 0.1 }];
+        let contrasts = [Objective::MultiSimilarity(MultiSimilarity::default()), Objective::SupervisedContrastive { temperature: 0.1 }];
         triplets.chain(contrasts).collect()
     }
 

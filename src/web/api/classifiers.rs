@@ -176,7 +176,10 @@ fn bytes_of(pixels: &[Vec<f64>], [height, width, channels]: [usize; 3]) -> AppRe
 }
 
 /// The split that is asked for; the test split where nothing is.
-fn split_of(parameters: &Parameters) -> AppResult<Split> {
+///
+/// # Errors
+/// [`AppError::Invalid`] when there is no such split.
+pub fn split_of(parameters: &Parameters) -> AppResult<Split> {
     let name = parameters.text("split", "test")?;
     Split::named(name).ok_or_else(|| AppError::invalid("split", format!("is {name:?}; expected train, validation or test.")))
 }

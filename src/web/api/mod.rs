@@ -3,6 +3,7 @@
 mod bias;
 mod classifiers;
 mod datasets;
+pub mod embeddings;
 mod evaluation;
 mod projection;
 mod run_outputs;
@@ -62,6 +63,7 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .merge(run_outputs::router())
         .merge(studies::router())
         .merge(classifiers::router())
+        .merge(embeddings::router())
         .split_for_parts();
     (router.layer(Extension(Arc::new(document.clone()))), document)
 }
