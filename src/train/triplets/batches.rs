@@ -146,8 +146,7 @@ impl Stream {
 pub fn random_triplets(labels: &[u8], count: usize, seed: u64) -> Result<Vec<Triplet>, TripletError> {
     require_triplet(labels)?;
     let places = by_label(labels);
-    let anchors: Vec<u32> =
-        (0..labels.len() as u32).filter(|&place| places[usize::from(labels[place as usize])].len() > 1).collect();
+    let anchors: Vec<u32> = (0..labels.len() as u32).filter(|&place| places[usize::from(labels[place as usize])].len() > 1).collect();
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let draw = |_| {
         let anchor = anchors[random.random_range(0..anchors.len())];

@@ -124,11 +124,7 @@ impl Watch {
 
     fn reason(&self, spread: Spread, loss: f64) -> Option<Reason> {
         let shrunk = |margin: f64| spread.between < SHRUNK * margin && (loss / margin - 1.0).abs() < STANDSTILL;
-        if spread.relative < ONE_POINT {
-            Some(Reason::OnePoint)
-        } else {
-            self.margin.is_some_and(shrunk).then_some(Reason::Shrunk)
-        }
+        if spread.relative < ONE_POINT { Some(Reason::OnePoint) } else { self.margin.is_some_and(shrunk).then_some(Reason::Shrunk) }
     }
 }
 

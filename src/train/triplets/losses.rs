@@ -212,8 +212,7 @@ mod tests {
             let batch = Batch::new(embeddings.clone(), &labels).unwrap();
             let every: Vec<Triplet> = testing::every_triplet(&labels);
             for mean in [Mean::All, Mean::Active] {
-                let (quick, plain) =
-                    (batch_all(&batch, 0.3, mean).unwrap(), triplet_margin(&embeddings, &every, 0.3, mean).unwrap());
+                let (quick, plain) = (batch_all(&batch, 0.3, mean).unwrap(), triplet_margin(&embeddings, &every, 0.3, mean).unwrap());
                 assert_eq!((quick.terms, quick.active), (plain.terms, plain.active), "{geometry:?}");
                 assert!(plain.active > 0 && plain.active < plain.terms, "both kinds of triplets are there");
                 assert!((quick.loss / plain.loss - 1.0).abs() < 1e-5, "{geometry:?}: {} for {}", quick.loss, plain.loss);
