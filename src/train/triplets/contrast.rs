@@ -48,8 +48,10 @@ pub fn multi_similarity(values: &[f32], dimension: usize, labels: &[u8], setting
         let negatives = || places(labels, anchor).filter(move |&other| labels[other] != label);
         let least = positives().map(|other| similarities[other]).fold(f32::INFINITY, f32::min);
         let most = negatives().map(|other| similarities[other]).fold(f32::NEG_INFINITY, f32::max);
-        let kept_positives = || positives().filter(|&other| f64::from(similarities[other]) - epsilon < f64::from(most));
-        let kept_negatives = || negatives().filter(|&other| f64::from(similarities[other]) + epsilon > f64::from(least));
+        // An image without positives keeps its negatives only where all are kept.
+        let all = epsilon.is_infinite();
+        let kept_positives = || positives().filter(|&other| all || f64::from(similarities[other]) - epsilon < f64::from(most));
+        let kept_negatives = || negatives().filter(|&other| all || f64::from(similarities[other]) + epsilon > f64::from(least));
         let mut row = Row { loss: 0.0, counted: true, ..Row::default() };
         row.terms = (labels.len() - 1) as u64;
         for (sharpness, kept) in [(-alpha, kept_positives().collect::<Vec<_>>()), (beta, kept_negatives().collect())] {

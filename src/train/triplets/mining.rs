@@ -176,7 +176,7 @@ mod tests {
         let batch = on_a_line(&[0.0, 1.0, 3.0, 2.0, 7.0], &[0, 0, 0, 1, 1]);
         assert_eq!(hard(&batch), [[0, 2, 3], [1, 2, 3], [2, 0, 3], [3, 4, 1], [4, 3, 2]]);
         // Of anchor 0, the positive at distance 1 has its negative at 2; the one at 3 has none before 3 + 1.5.
-        assert_eq!(semi_hard(&batch, 1.5), [[0, 1, 3]]);
+        assert_eq!(semi_hard(&batch, 1.5), [[0, 1, 3], [2, 0, 4], [4, 3, 1]]);
         assert_eq!(semi_hard(&batch, 1.0), [[0; 3]; 0], "a negative at just the margin has no loss");
         let active = active(&batch, 1.5);
         assert!(active.contains(&[0, 1, 3]) && active.contains(&[0, 2, 3]) && !active.contains(&[0, 1, 4]));

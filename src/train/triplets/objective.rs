@@ -92,8 +92,8 @@ mod tests {
             assert!(step.loss > 0.0 && step.active > 0 && step.active <= step.terms, "{objective:?}");
             let length = step.gradient.iter().map(|slope| slope * slope).sum::<f32>().sqrt();
             let moved: Vec<f32> = start.iter().zip(&step.gradient).map(|(value, slope)| value - 0.001 * slope / length).collect();
-            // Mined triplets may change with the step; those of all, and drawn ones, are judged as they are.
-            if !matches!(objective, Objective::Triplet { mining: Mining::SemiHard, .. }) {
+            // Which triplets are semi-hard, or drawn by distance, changes with the step.
+            if !matches!(objective, Objective::Triplet { mining: Mining::SemiHard | Mining::DistanceWeighted, .. }) {
                 assert!(objective.step(&moved, 8, &labels, 5).unwrap().loss < step.loss, "{objective:?}");
             }
         }
