@@ -118,7 +118,10 @@ fn forward_rows<L: Eight, const COUNT: usize>(
     width: usize,
     into: &mut [f32],
 ) {
-    let sums = std::array::from_fn(|row| load::<L, 2>(lanes, bias.unwrap_or(&into[row * width..])));
+    let mut sums = [[lanes.splat(0.0); 2]; COUNT];
+    for row in 0..COUNT {
+        sums[row] = load(lanes, bias.unwrap_or(&into[row * width..]));
+    }
     let sums = multiply(lanes, rows, weights, sums);
     for row in 0..COUNT {
         store(lanes, sums[row], &mut into[row * width..]);

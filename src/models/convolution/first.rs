@@ -101,8 +101,10 @@ impl Convolution<'_> {
             }
         }
         for pixel in 0..AT_ONCE {
-            let values = sums[pixel].map(|sum| lanes.maximum(sum, lanes.splat(0.0)));
-            store(lanes, values, &mut row[(x + pixel) * filters + start..]);
+            for sum in &mut sums[pixel] {
+                *sum = lanes.maximum(*sum, lanes.splat(0.0));
+            }
+            store(lanes, sums[pixel], &mut row[(x + pixel) * filters + start..]);
         }
     }
 
@@ -137,8 +139,10 @@ impl Convolution<'_> {
         let span = 3 * self.channels;
         let across = self.width - 2;
         let reach = across * self.channels;
-        let mut sums: [L::Numbers; TAPS] =
-            std::array::from_fn(|offset| load::<L, 1>(lanes, &weight[(tap + offset) * filters + start..])[0]);
+        let mut sums = [lanes.splat(0.0); TAPS];
+        for offset in 0..TAPS {
+            sums[offset] = load::<L, 1>(lanes, &weight[(tap + offset) * filters + start..])[0];
+        }
         let inputs: [&[f32]; TAPS] = std::array::from_fn(|offset| {
             let (line, place) = ((tap + offset) / span, (tap + offset) % span);
             &self.image[(y + line) * self.width * self.channels + place..][..reach - self.channels + 1]

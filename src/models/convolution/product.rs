@@ -1,4 +1,7 @@
 //! The one product of matrices that the forward pass is made of, and sums of rows for the backward pass.
+//!
+//! Here and in all kernels: vectors are never touched in a closure that the standard library calls (`from_fn`, `map`), since such a
+//! call is not compiled for the machine's vector instructions, which costs several times the time.
 
 use super::lanes::{Eight, LANES};
 
@@ -30,7 +33,11 @@ pub(super) fn multiply<L: Eight, const ROWS: usize>(
 #[inline(always)]
 pub(super) fn load<L: Eight, const VECTORS: usize>(lanes: L, from: &[f32]) -> [L::Numbers; VECTORS] {
     let from = &from.as_chunks::<LANES>().0[..VECTORS];
-    std::array::from_fn(|vector| lanes.load(&from[vector]))
+    let mut vectors = [lanes.splat(0.0); VECTORS];
+    for vector in 0..VECTORS {
+        vectors[vector] = lanes.load(&from[vector]);
+    }
+    vectors
 }
 
 /// Writes vectors to the front of `into`.

@@ -147,13 +147,6 @@ impl Winners<'_> {
         let sets = &self.sets[y / 2 * across..][..across];
         let gradients = &self.gradient[y / 2 * across * self.filters..][..across * self.filters];
         let mut pixels = into.chunks_exact_mut(self.channels);
-        let mut finish = |sums: [L::Numbers; VECTORS]| {
-            if let Some(pixel) = pixels.next() {
-                let pixel = &mut pixel[start..];
-                let before = load::<L, VECTORS>(lanes, pixel);
-                store::<L, VECTORS>(lanes, std::array::from_fn(|vector| lanes.add(before[vector], sums[vector])), pixel);
-            }
-        };
         for (sets, gradient) in sets.iter().zip(gradients.chunks_exact(self.filters)) {
             for side in 0..2 {
                 let mut left = sets[(y % 2) * 2 + side];
@@ -165,12 +158,24 @@ impl Winners<'_> {
                         add_row(lanes, gradient[filter], &row[column * self.channels + start..], &mut sums[column]);
                     }
                 }
-                finish(sums[0]);
+                add(lanes, sums[0], pixels.next(), start);
                 sums = [sums[1], sums[2], zero];
             }
         }
-        finish(sums[0]);
-        finish(sums[1]);
+        add(lanes, sums[0], pixels.next(), start);
+        add(lanes, sums[1], pixels.next(), start);
+    }
+}
+
+/// Adds vectors to a pixel, from the channel `start` on.
+#[inline(always)]
+fn add<L: Eight, const VECTORS: usize>(lanes: L, mut sums: [L::Numbers; VECTORS], pixel: Option<&mut [f32]>, start: usize) {
+    if let Some(pixel) = pixel {
+        let before = load::<L, VECTORS>(lanes, &pixel[start..]);
+        for vector in 0..VECTORS {
+            sums[vector] = lanes.add(before[vector], sums[vector]);
+        }
+        store(lanes, sums, &mut pixel[start..]);
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::{
     lanes::{Eight, LANES},
-    product::{PANEL, multiply},
+    product::{PANEL, multiply, store},
 };
 
 /// Numbers that a tile is transformed into.
@@ -102,14 +102,16 @@ impl Convolution<'_> {
         let lines: [&[f32]; 4] = std::array::from_fn(|down| &self.features[((y + down) * self.width + x) * self.channels..][..line]);
         let stride = WINDOWS * self.channels;
         let points: &mut [f32] = &mut tiles[..(POINTS - 1) * stride + self.channels];
-        let four = |d: [L::Numbers; 4]| {
-            [lanes.subtract(d[0], d[2]), lanes.add(d[1], d[2]), lanes.subtract(d[2], d[1]), lanes.subtract(d[1], d[3])]
-        };
         for start in (0..self.channels).step_by(LANES) {
-            let read = |down: usize, across: usize| lanes.load(&eight(lines[down], across * self.channels + start));
-            let columns: [[L::Numbers; 4]; 4] = std::array::from_fn(|across| four(std::array::from_fn(|down| read(down, across))));
+            let mut columns = [[lanes.splat(0.0); 4]; 4];
+            for across in 0..4 {
+                for down in 0..4 {
+                    columns[across][down] = lanes.load(&eight(lines[down], across * self.channels + start));
+                }
+                columns[across] = four(lanes, columns[across]);
+            }
             for down in 0..4 {
-                let values = four(std::array::from_fn(|across| columns[across][down]));
+                let values = four(lanes, [columns[0][down], columns[1][down], columns[2][down], columns[3][down]]);
                 for across in 0..4 {
                     let place = (4 * down + across).wrapping_mul(stride).wrapping_add(start);
                     if let Some(into) = points[place..].first_chunk_mut() {
@@ -127,21 +129,16 @@ impl Convolution<'_> {
         for (point, weight) in weight.chunks_exact(self.channels).enumerate() {
             let tiles = &scratch.tiles[point * WINDOWS * self.channels..][..WINDOWS * self.channels];
             let sums = &mut scratch.sums[point * WINDOWS..][..WINDOWS];
-            let mut keep = |place: usize, numbers: [L::Numbers; 2]| {
-                for (into, numbers) in sums[place].as_chunks_mut::<LANES>().0.iter_mut().zip(numbers) {
-                    lanes.store(numbers, into);
-                }
-            };
             if count == WINDOWS {
                 let rows: [&[f32]; WINDOWS] = std::array::from_fn(|place| &tiles[place * self.channels..][..self.channels]);
                 let products = multiply(lanes, rows, weight, [[zero; 2]; WINDOWS]);
                 for place in 0..WINDOWS {
-                    keep(place, products[place]);
+                    store(lanes, products[place], &mut sums[place]);
                 }
             } else {
                 for place in 0..count {
                     let row = &tiles[place * self.channels..][..self.channels];
-                    keep(place, multiply(lanes, [row], weight, [[zero; 2]])[0]);
+                    store(lanes, multiply(lanes, [row], weight, [[zero; 2]])[0], &mut sums[place]);
                 }
             }
         }
@@ -160,18 +157,21 @@ impl Convolution<'_> {
     ) {
         let filters = self.bias.len();
         let sums = &sums[..(POINTS - 1) * WINDOWS + 1];
-        let two = |m: [L::Numbers; 4]| {
-            let (sum, difference) = (lanes.add(m[1], m[2]), lanes.subtract(m[1], m[2]));
-            [lanes.add(m[0], sum), lanes.subtract(difference, m[3])]
-        };
         for half in 0..PANEL / LANES {
             let start = panel * PANEL + half * LANES;
             if start >= filters {
                 break;
             }
-            let read = |point: usize| lanes.load(&sums[point * WINDOWS].as_chunks::<LANES>().0[half]);
-            let columns: [[L::Numbers; 2]; 4] = std::array::from_fn(|across| two(std::array::from_fn(|down| read(4 * down + across))));
-            let [top, bottom] = [0, 1].map(|down| two(std::array::from_fn(|across| columns[across][down])));
+            let mut columns = [[lanes.splat(0.0); 2]; 4];
+            for across in 0..4 {
+                let mut column = [lanes.splat(0.0); 4];
+                for down in 0..4 {
+                    column[down] = lanes.load(&sums[(4 * down + across) * WINDOWS].as_chunks::<LANES>().0[half]);
+                }
+                columns[across] = two(lanes, column);
+            }
+            let top = two(lanes, [columns[0][0], columns[1][0], columns[2][0], columns[3][0]]);
+            let bottom = two(lanes, [columns[0][1], columns[1][1], columns[2][1], columns[3][1]]);
             let values = [top[0], top[1], bottom[0], bottom[1]];
             let greatest = lanes.maximum(lanes.maximum(values[0], values[1]), lanes.maximum(values[2], values[3]));
             let place = window * filters + start;
@@ -192,6 +192,18 @@ impl Convolution<'_> {
             }
         }
     }
+}
+
+/// Bᵀ d.
+#[inline(always)]
+fn four<L: Eight>(lanes: L, d: [L::Numbers; 4]) -> [L::Numbers; 4] {
+    [lanes.subtract(d[0], d[2]), lanes.add(d[1], d[2]), lanes.subtract(d[2], d[1]), lanes.subtract(d[1], d[3])]
+}
+
+/// Aᵀ m.
+#[inline(always)]
+fn two<L: Eight>(lanes: L, m: [L::Numbers; 4]) -> [L::Numbers; 2] {
+    [lanes.add(m[0], lanes.add(m[1], m[2])), lanes.subtract(lanes.subtract(m[1], m[2]), m[3])]
 }
 
 /// The eight numbers from `place` on.
