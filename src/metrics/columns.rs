@@ -8,7 +8,6 @@ pub(crate) const LANES: usize = 16;
 /// Points `[dimension, stride]`, where `stride` is their number rounded up to whole lanes; the padding is 0.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
-    count: usize,
     stride: usize,
     values: Vec<f32>,
 }
@@ -24,12 +23,7 @@ impl Columns {
                 values[column * stride + index] = value;
             }
         }
-        Self { count, stride, values }
-    }
-
-    /// How many points there are.
-    pub(crate) fn count(&self) -> usize {
-        self.count
+        Self { stride, values }
     }
 
     /// Length of a row of distances: the number of points rounded up to whole lanes.
@@ -141,7 +135,7 @@ mod tests {
     #[test]
     fn a_point_meets_every_other_as_worked_out_by_hand() {
         let columns = Columns::new(&[0.0, 0.0, 3.0, 4.0, 1.0, -1.0], 2);
-        assert_eq!((columns.count(), columns.stride()), (3, LANES));
+        assert_eq!(columns.stride(), LANES);
         let mut row = vec![f32::NAN; LANES];
         columns.squared_distances(&[3.0, 4.0], &mut row);
         assert_eq!(row[..3], [25.0, 0.0, 29.0]);

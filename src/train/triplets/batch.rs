@@ -47,7 +47,7 @@ pub struct Batch<'a> {
     distances: Vec<f32>,
 }
 
-/// What an embedding's length is at least taken for, as PyTorch's `normalize` has it; a shorter one gets no gradient.
+/// What an embedding's length is at least taken for, as `PyTorch`'s `normalize` has it; a shorter one gets no gradient.
 const SHORTEST: f32 = 1e-12;
 
 impl<'a> Embeddings<'a> {

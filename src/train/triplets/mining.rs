@@ -232,7 +232,7 @@ mod tests {
         let batch = Batch::new(Embeddings::new(&values, 4, geometry).unwrap(), &labels).unwrap();
         let expected = negative_probabilities(&batch, 3);
         assert!((expected.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        let mut drawn = vec![0.0; 12];
+        let mut drawn = [0.0; 12];
         let mut draws = 0.0;
         for seed in 0..2_000 {
             for [_, _, negative] in distance_weighted(&batch, seed).into_iter().filter(|triplet| triplet[0] == 3) {
