@@ -244,8 +244,16 @@ impl Embedder {
     }
 }
 
+/// The label that most of the first [`VOTERS`] labels are; of several, the one that comes first. 0 without any.
+pub fn vote(labels: impl Iterator<Item = u8>) -> u8 {
+    let labels: Vec<u8> = labels.take(VOTERS).collect();
+    let places: Vec<u32> = (0..labels.len() as u32).collect();
+    knn_labels(&places, places.len(), places.len(), &labels).ok().and_then(|said| said.first().copied()).unwrap_or_default()
+}
+
 /// Whether the network of `run` makes embeddings, and tells no classes apart.
-pub(super) fn embeds(run: &Run) -> bool {
+#[must_use]
+pub fn embeds(run: &Run) -> bool {
     run.system == "triplet"
 }
 

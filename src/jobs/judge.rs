@@ -88,7 +88,10 @@ impl Judge {
     pub fn judge(&self, run: &str, split: Split) -> AppResult<Arc<Judgement>> {
         let run = self.store.run(run)?;
         if embeds(&run) {
-            return Err(AppError::Conflict(format!("The network of {} makes embeddings: it tells no classes apart. Ask for its retrieval.", run.id)));
+            return Err(AppError::Conflict(format!(
+                "The network of {} makes embeddings: it tells no classes apart. Ask for its retrieval.",
+                run.id
+            )));
         }
         let trained = Trained::of(&self.store, &run)?;
         let slot = self.slot(Question { run: run.id.clone(), weights: trained.weights.clone(), split });

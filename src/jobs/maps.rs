@@ -229,8 +229,7 @@ impl Map {
 
 impl Unfolding {
     fn new(labels: Vec<u8>) -> Self {
-        let standing =
-            Standing { phase: "waiting", share: 0.0, iteration: 0, iterations: 0, kl_divergence: None, eta_s: None, frames: 0 };
+        let standing = Standing { phase: "waiting", share: 0.0, iteration: 0, iterations: 0, kl_divergence: None, eta_s: None, frames: 0 };
         Self { labels, state: Mutex::default(), standing: watch::Sender::new(standing) }
     }
 

@@ -1,5 +1,5 @@
-//! Runs and studies as one file: a zip archive that holds a manifest with checksums, and for each run what it said, its weights and its
-//! predictions. Nothing in it is ever executed, and only files that the manifest names, under names that runs have, are read.
+//! Runs and studies as one file: a zip archive that holds a manifest with checksums, and for each run what it said, its weights, its
+//! predictions, embeddings and maps. Nothing in it is ever executed, and only files that the manifest names, under names that runs have, are read.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+use super::Stage;
 use crate::{
+    data::Split,
     error::{AppError, AppResult},
     store::{
         AdoptedRun, AdoptedStudy, DatasetUse, NewRun, NewStudy, Numbered, Origin, Query, Run, Store, Study, Trial, TrialState, check_id,
@@ -28,9 +30,6 @@ const FORMAT: &str = "torchboard-runs";
 const VERSION: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 const EVENTS: &str = "events.jsonl";
-/// What a run's folder may hold that belongs to its results.
-const FILES: [&str; 4] =
-    ["weights.safetensors", "predictions-train.safetensors", "predictions-validation.safetensors", "predictions-test.safetensors"];
 /// A manifest of ten thousand runs is smaller.
 const MANIFEST_AT_MOST: u64 = 64 << 20;
 /// No single file is larger: weights of two hundred million parameters.
@@ -139,12 +138,9 @@ pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], with_weights: 
             lines.push(b'\n');
         }
         put(EVENTS, &lines)?;
-        for name in FILES.into_iter().filter(|_| with_weights) {
-            match fs::read(store.run_folder(&run.id).join(name)) {
-                Ok(bytes) => put(name, &bytes)?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error.into()),
-            }
+        let names = if with_weights { results(&store.run_folder(&run.id))? } else { Vec::new() };
+        for name in names {
+            put(&name, &fs::read(store.run_folder(&run.id).join(&name))?)?;
         }
         records.push(RunRecord::new(run, files));
     }
@@ -159,6 +155,35 @@ pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], with_weights: 
     serde_json::to_writer_pretty(&mut archive, &manifest).map_err(|error| AppError::Internal(error.into()))?;
     archive.finish().map_err(zip)?;
     Ok(())
+}
+
+/// Whether a run's folder may hold a file of this name that belongs to its results: weights, and what is computed from them.
+fn is_result(name: &str) -> bool {
+    let Some((stem, extension)) = name.split_once('.') else { return false };
+    let is_split = |name: &str| Split::named(name).is_some();
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    match (stem.split_once('-'), extension) {
+        (None, "safetensors") => stem == "weights",
+        (Some(("predictions", split)), "safetensors") | (Some(("retrieval", split)), "json") => is_split(split),
+        (Some(("embeddings", rest)), "safetensors") => {
+            rest.split_once('-').is_some_and(|(stage, split)| Stage::named(stage).is_some() && is_split(split))
+        }
+        (Some(("map", rest)), "safetensors") => plain(rest) && (1..=64).contains(&rest.len()),
+        _ => false,
+    }
+}
+
+/// The results in a run's folder, in the order of their names; a run that was cancelled before its first epoch has no folder.
+fn results(folder: &Path) -> AppResult<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<std::io::Result<Vec<_>>>()?;
+    let mut names: Vec<String> = names.into_iter().filter(|name| is_result(name)).collect();
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Writes the run or the study called `id` into the file `output`, whole or not at all.
@@ -271,7 +296,7 @@ fn manifest<R: Read + Seek>(archive: &mut ZipArchive<R>) -> AppResult<Manifest> 
     let mut members = vec![MANIFEST.to_owned()];
     for run in &manifest.runs {
         check_id_of(Some(&run.id))?;
-        if let Some(name) = run.files.keys().find(|name| *name != EVENTS && !FILES.contains(&name.as_str())) {
+        if let Some(name) = run.files.keys().find(|name| *name != EVENTS && !is_result(name)) {
             return Err(wrong(format!("names {name:?} of the run {}, which is no file of a run", run.id)));
         }
         members.extend(run.files.keys().map(|name| format!("runs/{}/{name}", run.id)));

@@ -176,3 +176,35 @@ fn what_is_not_as_the_manifest_says_is_refused_and_leaves_nothing() {
     let left: Vec<_> = fs::read_dir(target.run_folder("")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn only_files_of_results_travel() {
+    for name in [
+        "weights.safetensors",
+        "predictions-test.safetensors",
+        "embeddings-before-train.safetensors",
+        "retrieval-validation.json",
+        "map-tsne-after-test-512-30-0.safetensors",
+        "map-pca-before-all-70000.safetensors",
+    ] {
+        assert!(super::is_result(name), "{name}");
+    }
+    for name in [
+        "",
+        "weights",
+        "weights.json",
+        "worker.log",
+        "checkpoint.safetensors",
+        "predictions-all.safetensors",
+        "embeddings-test.safetensors",
+        "embeddings-later-test.safetensors",
+        "retrieval-test.safetensors",
+        "map-.safetensors",
+        "map-../weights.safetensors",
+        "map-a.b.safetensors",
+        "../weights.safetensors",
+        "/etc/passwd",
+    ] {
+        assert!(!super::is_result(name), "{name}");
+    }
+}

@@ -8,7 +8,7 @@ use super::AppState;
 use crate::{
     data::{Dataset, upload},
     error::{AppError, AppResult},
-    jobs::Trained,
+    jobs::{self, Trained},
     store::Run,
     train::dataset_of,
 };
@@ -106,11 +106,16 @@ impl Classifier {
         state.compute(move |_| upload::read(&image, side)).await
     }
 
-    /// The probability of each class for pixels `[height, width, channels]`, 0 to 255.
+    /// Whether the network makes embeddings, and tells no classes apart.
+    pub fn embeds(&self) -> bool {
+        jobs::embeds(&self.run)
+    }
+
+    /// The probability of each class, or the embedding, for pixels `[height, width, channels]`, 0 to 255.
     ///
     /// # Errors
     /// [`AppError::Busy`] when too many wait; [`AppError::Unavailable`] when the run's weights are gone.
-    pub async fn probabilities(&self, state: &AppState, pixels: Vec<u8>) -> AppResult<Vec<f32>> {
+    pub async fn answer(&self, state: &AppState, pixels: Vec<u8>) -> AppResult<Vec<f32>> {
         state.inference.one(Arc::clone(&self.trained), pixels).await
     }
 }

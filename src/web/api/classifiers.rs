@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::embeddings::Neighbor;
 use crate::{
     data::Split,
     error::{AppError, AppResult},
+    jobs,
     metrics::{Curves, Evaluation},
     web::{
         AppState,
@@ -121,6 +123,25 @@ struct ClassProbability {
     probability: f32,
 }
 
+/// Where a network that makes embeddings puts a picture.
+#[derive(Serialize, ToSchema)]
+struct Embedded {
+    /// The label that most of the five nearest training images have.
+    #[schema(example = 7)]
+    prediction: u8,
+    embedding: Vec<f32>,
+    /// The ten nearest training images, the nearest first.
+    neighbors: Vec<Neighbor>,
+}
+
+/// What a network says of a picture: the first of classifiers, the second of networks that make embeddings.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Said {
+    Class(Prediction),
+    Point(Embedded),
+}
+
 /// A picture as numbers.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -134,9 +155,9 @@ struct Pixels {
 /// made as the data set's own images were, or JSON with `pixels`, which are taken as they are. Nothing is stored.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/predict", tag = "runs", params(("id" = String, Path, example = "mlp-k3f9x2a")),
     request_body(content((Pixels = "application/json"), (Vec<u8> = "multipart/form-data"))),
-    responses((status = 200, body = Prediction), (status = 404, description = "No such run"), (status = 409, description = "The run is not done"),
+    responses((status = 200, body = Said), (status = 404, description = "No such run"), (status = 409, description = "The run is not done"),
         (status = 422, description = "No picture, or one that can't be used"), (status = 503, description = "Too many wait; `Retry-After` says when to come again")))]
-async fn predict(State(state): State<AppState>, Path(id): Path<String>, request: Request) -> Result<Json<Prediction>, Response> {
+async fn predict(State(state): State<AppState>, Path(id): Path<String>, request: Request) -> Result<Json<Said>, Response> {
     let classifier = Classifier::of(&state, id).await.map_err(IntoResponse::into_response)?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let answered = if kind.starts_with("multipart/form-data") {
@@ -145,22 +166,36 @@ async fn predict(State(state): State<AppState>, Path(id): Path<String>, request:
     } else {
         let JsonBody(Pixels { pixels }) = JsonBody::from_request(request, &state).await?;
         match bytes_of(&pixels, classifier.dataset.shape) {
-            Ok(bytes) => classifier.probabilities(&state, bytes).await,
+            Ok(bytes) => classifier.answer(&state, bytes).await,
             Err(error) => Err(error),
         }
     };
-    let probabilities = answered.map_err(IntoResponse::into_response)?;
-    let names = classifier.dataset.classes.iter().zip(&probabilities).enumerate();
+    let answered = answered.map_err(IntoResponse::into_response)?;
+    if classifier.embeds() {
+        return embedded(&state, &classifier, answered).await.map(|answer| Json(Said::Point(answer))).map_err(IntoResponse::into_response);
+    }
+    let names = classifier.dataset.classes.iter().zip(&answered).enumerate();
     let probabilities: Vec<ClassProbability> =
         names.map(|(label, (name, &probability))| ClassProbability { label, name: name.clone(), probability }).collect();
     let best = probabilities.iter().reduce(|best, next| if next.probability > best.probability { next } else { best });
-    Ok(Json(Prediction { prediction: best.map_or(0, |best| best.label), probabilities }))
+    Ok(Json(Said::Class(Prediction { prediction: best.map_or(0, |best| best.label), probabilities })))
+}
+
+async fn embedded(state: &AppState, classifier: &Classifier, embedding: Vec<f32>) -> AppResult<Embedded> {
+    let id = classifier.run.id.clone();
+    state
+        .compute(move |state| {
+            let nearest = state.embedder.nearest(&id, &embedding, 10, None)?;
+            let prediction = jobs::vote(nearest.iter().map(|(_, label, _)| *label));
+            Ok(Embedded { prediction, embedding, neighbors: nearest.into_iter().map(Neighbor::from).collect() })
+        })
+        .await
 }
 
 async fn of_form(state: &AppState, classifier: &Classifier, multipart: Multipart) -> AppResult<Vec<f32>> {
     let image = Form::read(multipart).await?.image()?;
     let upload = classifier.prepare(state, image).await?;
-    classifier.probabilities(state, upload.pixels).await
+    classifier.answer(state, upload.pixels).await
 }
 
 /// Rows of shades as bytes.

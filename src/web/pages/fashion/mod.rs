@@ -77,7 +77,7 @@ async fn look(state: &AppState, form: AppResult<Form>, parameters: &Parameters) 
     };
     let classifier = Classifier::of(state, run).await?;
     let upload = classifier.prepare(state, image).await?;
-    let probabilities = classifier.probabilities(state, upload.pixels.clone()).await?;
+    let probabilities = classifier.answer(state, upload.pixels.clone()).await?;
     Picture::new(classifier.run, &upload, &classifier.dataset.classes, &probabilities)
 }
 
