@@ -256,7 +256,7 @@ impl Lesson for Embedding {
         let mut draws = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "mining"));
         let mut views = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "augmentation"));
         let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip };
-        let mut watch = Watch::new(objective.margin());
+        let mut watch = Watch::new(objective);
         let (mut sums, mut rate, mut pixels) = (Sums::default(), 0.0, Vec::new());
         for (step, places) in steps.iter().enumerate() {
             if cancelled.load(Ordering::Relaxed) {
