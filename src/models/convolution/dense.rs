@@ -6,8 +6,8 @@ use super::{
     product::{PANEL, add_row, load, multiply, store},
 };
 
-/// Features that the backward kernels hold in registers: twelve vectors.
-pub(super) const BLOCK: usize = 12 * LANES;
+/// Features that the backward kernels hold in registers: eight vectors, so that the weights of a block stay in the first cache.
+pub(super) const BLOCK: usize = 8 * LANES;
 /// Rows that one task multiplies.
 pub(super) const ROWS: usize = 48;
 /// Rows that a kernel multiplies at once.
@@ -32,6 +32,11 @@ impl Order {
     /// Inputs with those added that are always zero.
     pub(super) fn padded(self) -> usize {
         self.inputs().next_multiple_of(BLOCK)
+    }
+
+    /// From one row of inputs to the next: a cache line more than they need, lest all rows of a block meet in a few sets of the cache.
+    pub(super) fn stride(self) -> usize {
+        self.padded() + PANEL
     }
 
     /// The column of `PyTorch`'s weight that our input meets.
@@ -179,11 +184,15 @@ pub(super) fn weight_gradient<L: Eight>(lanes: L, rows: &[f32], stride: usize, g
     }
 }
 
-/// The gradient of one block of inputs, [`BLOCK`] numbers of one row: `list` holds the gradient of the units, `weights` is `[units]`\[[`BLOCK`]\].
+/// The gradient of one block of inputs, `[rows]`\[[`BLOCK`]\], times `scale`: the gradient of the units is given as [`Sparse::rows`],
+/// `weights` is `[units]`\[[`BLOCK`]\].
 #[inline(always)]
-pub(super) fn input_gradient<L: Eight>(lanes: L, list: &[(u32, f32)], weights: &[f32], into: &mut [f32]) {
-    into[..BLOCK].fill(0.0);
-    sum_rows(lanes, list, weights, BLOCK, into);
+pub(super) fn input_gradient<L: Eight>(lanes: L, gradient: &Sparse, weights: &[f32], scale: f32, into: &mut [f32]) {
+    for (row, into) in into.chunks_exact_mut(BLOCK).enumerate() {
+        into.fill(0.0);
+        sum_rows(lanes, gradient.list(row), weights, BLOCK, into);
+        into.iter_mut().for_each(|value| *value *= scale);
+    }
 }
 
 /// Adds to `into` the listed rows times their factors.

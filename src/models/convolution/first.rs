@@ -91,11 +91,16 @@ impl Convolution<'_> {
             let pixels: [&[f32]; AT_ONCE] = std::array::from_fn(|pixel| &pixels[pixel * self.channels..][..span]);
             let weights = &self.weight[line * span * filters..][..span * filters];
             for (tap, weights) in weights.chunks_exact(filters).enumerate().take(span) {
-                let weights = load::<L, VECTORS>(lanes, &weights[start..]);
+                let weights = &weights[start..].as_chunks::<LANES>().0[..VECTORS];
+                let mut values = [lanes.splat(0.0); AT_ONCE];
                 for pixel in 0..AT_ONCE {
-                    let value = lanes.splat(pixels[pixel][tap]);
-                    for vector in 0..VECTORS {
-                        sums[pixel][vector] = lanes.multiply_add(value, weights[vector], sums[pixel][vector]);
+                    values[pixel] = lanes.splat(pixels[pixel][tap]);
+                }
+                // Weights one by one: all at once would need a register more than there are.
+                for vector in 0..VECTORS {
+                    let weight = lanes.load(&weights[vector]);
+                    for pixel in 0..AT_ONCE {
+                        sums[pixel][vector] = lanes.multiply_add(values[pixel], weight, sums[pixel][vector]);
                     }
                 }
             }
@@ -122,40 +127,46 @@ impl Convolution<'_> {
             let mut tap = 0;
             while tap < 3 * span {
                 if self.channels == 1 {
-                    self.taps::<L, 9>(lanes, [y, start, tap], gradient, weight);
+                    self.taps::<L, 3>(lanes, [y, start, tap], gradient, weight);
                     tap += 9;
                 } else {
-                    self.taps::<L, 3>(lanes, [y, start, tap], gradient, weight);
+                    self.taps::<L, 1>(lanes, [y, start, tap], gradient, weight);
                     tap += 3;
                 }
             }
         }
     }
 
-    /// `TAPS` rows of the packed weights from `tap` on, which lie on whole lines of the kernel or within one.
+    /// Three rows of the packed weights from `tap` on, which meet three numbers in a row, and so on for `ROWS` lines of the kernel.
     #[inline(always)]
-    fn taps<L: Eight, const TAPS: usize>(self, lanes: L, [y, start, tap]: [usize; 3], gradient: &[f32], weight: &mut [f32]) {
+    fn taps<L: Eight, const ROWS: usize>(self, lanes: L, [y, start, tap]: [usize; 3], gradient: &[f32], weight: &mut [f32]) {
         let filters = self.bias.len();
         let span = 3 * self.channels;
-        let across = self.width - 2;
-        let reach = across * self.channels;
-        let mut sums = [lanes.splat(0.0); TAPS];
-        for offset in 0..TAPS {
-            sums[offset] = load::<L, 1>(lanes, &weight[(tap + offset) * filters + start..])[0];
-        }
-        let inputs: [&[f32]; TAPS] = std::array::from_fn(|offset| {
-            let (line, place) = ((tap + offset) / span, (tap + offset) % span);
-            &self.image[(y + line) * self.width * self.channels + place..][..reach - self.channels + 1]
-        });
-        for (x, pixel) in gradient.chunks_exact(filters).enumerate().take(across) {
-            let pixel = load::<L, 1>(lanes, &pixel[start..])[0];
-            let place = x.wrapping_mul(self.channels);
-            for offset in 0..TAPS {
-                sums[offset] = lanes.multiply_add(lanes.splat(inputs[offset][place]), pixel, sums[offset]);
+        let reach = (self.width - 2) * self.channels;
+        let mut sums = [[lanes.splat(0.0); 3]; ROWS];
+        let mut inputs: [&[f32]; ROWS] = [&[]; ROWS];
+        for row in 0..ROWS {
+            for offset in 0..3 {
+                sums[row][offset] = load::<L, 1>(lanes, &weight[(tap + 3 * row + offset) * filters + start..])[0];
             }
+            let (line, place) = ((tap + 3 * row) / span, (tap + 3 * row) % span);
+            inputs[row] = &self.image[(y + line) * self.width * self.channels + place..][..reach - self.channels + 3];
         }
-        for offset in 0..TAPS {
-            store(lanes, [sums[offset]], &mut weight[(tap + offset) * filters + start..]);
+        let mut place = 0_usize;
+        for pixel in gradient.chunks_exact(filters) {
+            let pixel = load::<L, 1>(lanes, &pixel[start..])[0];
+            for row in 0..ROWS {
+                let Some(three) = inputs[row].get(place..).and_then(|from| from.first_chunk::<3>()) else { break };
+                for offset in 0..3 {
+                    sums[row][offset] = lanes.multiply_add(lanes.splat(three[offset]), pixel, sums[row][offset]);
+                }
+            }
+            place = place.wrapping_add(self.channels);
+        }
+        for row in 0..ROWS {
+            for offset in 0..3 {
+                store(lanes, [sums[row][offset]], &mut weight[(tap + 3 * row + offset) * filters + start..]);
+            }
         }
     }
 }

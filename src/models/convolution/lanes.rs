@@ -39,6 +39,8 @@ pub(super) trait Eight: Copy {
     /// a · b + c, rounded once.
     fn multiply_add(self, a: Self::Numbers, b: Self::Numbers, c: Self::Numbers) -> Self::Numbers;
     fn maximum(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers;
+    /// `a` where `b` is above zero, else zero.
+    fn where_positive(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers;
     /// Bit i says whether a and b are equal in lane i.
     fn equal(self, a: Self::Numbers, b: Self::Numbers) -> u8;
     /// Bit i says whether lane i is not zero.
@@ -90,6 +92,11 @@ impl Eight for Portable {
     #[inline(always)]
     fn maximum(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
         std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+    }
+
+    #[inline(always)]
+    fn where_positive(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        std::array::from_fn(|lane| if b[lane] > 0.0 { a[lane] } else { 0.0 })
     }
 
     #[inline(always)]
@@ -150,6 +157,13 @@ impl Eight for Avx2 {
     #[inline(always)]
     fn maximum(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
         self.0.avx._mm256_max_ps(a, b)
+    }
+
+    #[inline(always)]
+    fn where_positive(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
+        const GREATER: i32 = std::arch::x86_64::_CMP_GT_OQ;
+        let avx = self.0.avx;
+        avx._mm256_and_ps(a, avx._mm256_cmp_ps::<GREATER>(b, avx._mm256_setzero_ps()))
     }
 
     #[inline(always)]

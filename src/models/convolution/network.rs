@@ -6,7 +6,7 @@ use super::{
     Dropout,
     dense::{self, BLOCK, Order, ROWS, Sparse},
     first,
-    lanes::{Eight, Pass, dispatch},
+    lanes::{Eight, LANES, Pass, dispatch},
     product::PANEL,
     sparse, winograd,
 };
@@ -104,7 +104,7 @@ struct Packed {
 #[derive(Default)]
 struct Kept {
     images: Vec<f32>,
-    /// `[batch][places · filters, padded]`, after dropout.
+    /// `[batch][stride]`, after dropout.
     pooled: Vec<f32>,
     /// `[batch][places]`.
     winners: Vec<[u64; 4]>,
@@ -120,9 +120,10 @@ struct Kept {
 struct Gradient {
     /// `[batch, units]`, before relu.
     hidden: Vec<f32>,
-    /// `[blocks][units][BLOCK]`: weights, then their gradient.
+    /// `[blocks][units][BLOCK]`: of the hidden layer's weights.
     blocks: Vec<f32>,
-    block_gradients: Vec<f32>,
+    /// `[blocks][batch][BLOCK]`: of the pooled features, before dropout.
+    pooled: Vec<f32>,
     groups: Vec<Group>,
 }
 
@@ -165,14 +166,14 @@ impl DirectNetwork {
         let order = shape.order();
         kept.images.clear();
         kept.images.extend_from_slice(images);
-        kept.pooled.resize(batch * order.padded(), 0.0);
+        kept.pooled.resize(batch * order.stride(), 0.0);
         kept.winners.resize(batch * order.places, [0; 4]);
         kept.hidden.resize(batch * shape.units_padded(), 0.0);
         kept.hidden_mask.resize(batch * shape.units_padded(), 1.0);
         kept.scales = dropout.map_or([1.0; 2], |dropout| dropout.scales());
         let packed = &self.packed;
         let outputs = (
-            kept.pooled.par_chunks_exact_mut(order.padded()),
+            kept.pooled.par_chunks_exact_mut(order.stride()),
             kept.winners.par_chunks_exact_mut(order.places),
             kept.hidden_mask.par_chunks_exact_mut(shape.units_padded()),
         );
@@ -203,14 +204,14 @@ impl DirectNetwork {
         let order = shape.order();
         assert_eq!(images.len() % shape.image(), 0, "images of {shape:?}");
         let groups = images.par_chunks(ROWS * shape.image()).map_init(
-            || (Scratch::new(shape), vec![0.0; ROWS * order.padded()]),
+            || (Scratch::new(shape), vec![0.0; ROWS * order.stride()]),
             |(scratch, pooled), images| {
                 let count = images.len() / shape.image();
-                for (image, pooled) in images.chunks_exact(shape.image()).zip(pooled.chunks_exact_mut(order.padded())) {
+                for (image, pooled) in images.chunks_exact(shape.image()).zip(pooled.chunks_exact_mut(order.stride())) {
                     dispatch(Convolutions { shape, packed: &packed, image, masked: false, scratch, pooled, winners: None });
                 }
                 let mut hidden = vec![0.0; count * shape.units_padded()];
-                packed.embed(shape, &pooled[..count * order.padded()], None, &mut hidden)
+                packed.embed(shape, &pooled[..count * order.stride()], None, &mut hidden)
             },
         );
         groups.collect::<Vec<_>>().concat()
@@ -264,31 +265,34 @@ impl DirectNetwork {
         }
     }
 
-    /// Of the hidden layer's weights.
+    /// Of the hidden layer's weights and of the pooled features.
     fn hidden_gradient(&mut self, weight: &[f32], into: &mut [f32]) {
         let (shape, order) = (self.shape, self.shape.order());
         let size = shape.units * BLOCK;
-        let Gradient { hidden, blocks, block_gradients, .. } = &mut self.gradient;
-        let lists = Sparse::columns(hidden, shape.units);
+        let Gradient { hidden, blocks, pooled, .. } = &mut self.gradient;
+        let (columns, rows) = rayon::join(|| Sparse::columns(hidden, shape.units), || Sparse::rows(hidden, shape.units));
+        let batch = hidden.len() / shape.units;
         blocks.resize(shape.units * order.padded(), 0.0);
-        block_gradients.resize(shape.units * order.padded(), 0.0);
-        let pooled = &self.kept.pooled;
-        let work = blocks.par_chunks_exact_mut(size).zip(block_gradients.par_chunks_exact_mut(size)).enumerate();
-        work.for_each(|(block, (weights, gradient))| {
-            order.pack_block(weight, block, weights);
-            dispatch(HiddenGradient { rows: &pooled[block * BLOCK..], stride: order.padded(), lists: &lists, into: gradient });
-        });
-        into.par_chunks_exact_mut(order.inputs())
-            .enumerate()
-            .for_each(|(unit, row)| order.unpack_row(block_gradients, shape.units, unit, row));
+        pooled.resize(batch * order.padded(), 0.0);
+        let kept = &self.kept;
+        let work = blocks.par_chunks_exact_mut(size).zip(pooled.par_chunks_exact_mut(batch * BLOCK)).enumerate();
+        work.for_each_init(
+            || vec![0.0; size],
+            |weights, (block, (into, inputs))| {
+                order.pack_block(weight, block, weights);
+                let pooled = &kept.pooled[block * BLOCK..];
+                let scale = kept.scales[0];
+                dispatch(DenseGradient { pooled, stride: order.stride(), columns: &columns, rows: &rows, weights, scale, into, inputs });
+            },
+        );
+        into.par_chunks_exact_mut(order.inputs()).enumerate().for_each(|(unit, row)| order.unpack_row(blocks, shape.units, unit, row));
     }
 
     /// Of both convolutions, into the groups.
     fn convolution_gradients(&mut self, second: &[f32]) {
         let (shape, order) = (self.shape, self.shape.order());
         let (packed, kept) = (&self.packed, &self.kept);
-        let Gradient { hidden, blocks, groups, .. } = &mut self.gradient;
-        let lists = Sparse::rows(hidden, shape.units);
+        let Gradient { hidden, pooled, groups, .. } = &mut self.gradient;
         let second = sparse::pack(second, shape.filters[0], shape.filters[1]);
         let batch = kept.images.len() / shape.image();
         groups.resize(batch.div_ceil(GROUP), Group::new(shape));
@@ -296,11 +300,12 @@ impl DirectNetwork {
             || GradientScratch::new(shape),
             |scratch, (number, group)| {
                 group.clear();
-                let rows = number * GROUP..batch.min((number + 1) * GROUP);
-                dispatch(PooledGradient { rows: rows.clone(), order, lists: &lists, blocks, kept, into: &mut scratch.pooled });
-                for (row, gradient) in rows.zip(scratch.pooled.chunks_exact(order.padded())) {
-                    if lists.list(row).is_empty() {
+                for row in number * GROUP..batch.min((number + 1) * GROUP) {
+                    if hidden[row * shape.units..][..shape.units].iter().all(|&value| value == 0.0) {
                         continue;
+                    }
+                    for (block, into) in scratch.pooled.chunks_exact_mut(BLOCK).enumerate() {
+                        into.copy_from_slice(&pooled[(block * batch + row) * BLOCK..][..BLOCK]);
                     }
                     dispatch(ConvolutionGradients {
                         shape,
@@ -308,7 +313,7 @@ impl DirectNetwork {
                         second: &second,
                         image: &kept.images[row * shape.image()..][..shape.image()],
                         sets: &kept.winners[row * order.places..][..order.places],
-                        gradient: &gradient[..order.inputs()],
+                        gradient: &scratch.pooled[..order.inputs()],
                         features: &mut scratch.features,
                         line: &mut scratch.line,
                         lists: &mut scratch.lists,
@@ -350,7 +355,7 @@ impl Packed {
         let (units, order) = (shape.units_padded(), shape.order());
         let mut embeddings = vec![0.0; hidden.len() / units * shape.outputs];
         let pieces = embeddings.par_chunks_mut(ROWS * shape.outputs).zip(hidden.par_chunks_mut(ROWS * units)).enumerate();
-        pieces.zip(pooled.par_chunks(ROWS * order.padded())).for_each(|((piece, (embeddings, hidden)), pooled)| {
+        pieces.zip(pooled.par_chunks(ROWS * order.stride())).for_each(|((piece, (embeddings, hidden)), pooled)| {
             let mask = masks.map(|masks| &masks[piece * ROWS * units..][..hidden.len()]);
             dispatch(Dense { packed: self, shape, pooled, mask, hidden, embeddings });
         });
@@ -396,7 +401,7 @@ impl Scratch {
 
 /// What a thread's backward passes work in.
 struct GradientScratch {
-    /// Gradients of a group's pooled features.
+    /// Gradients of an image's pooled features.
     pooled: Vec<f32>,
     features: Vec<f32>,
     line: Vec<f32>,
@@ -407,7 +412,7 @@ impl GradientScratch {
     fn new(shape: Shape) -> Self {
         let [width, size] = shape.features();
         Self {
-            pooled: vec![0.0; GROUP * shape.order().padded()],
+            pooled: vec![0.0; shape.order().padded()],
             features: vec![0.0; size],
             line: vec![0.0; width * shape.filters[0]],
             lists: sparse::Lists::new(shape.filters[1], shape.pooled()[1]),
@@ -467,7 +472,7 @@ impl Pass for Dense<'_> {
     fn run(self, lanes: impl Eight) {
         let (shape, packed) = (self.shape, self.packed);
         let (depth, units) = (shape.order().padded(), shape.units_padded());
-        dense::forward(lanes, self.pooled, depth, &packed.hidden, depth, &packed.hidden_bias, self.hidden);
+        dense::forward(lanes, self.pooled, shape.order().stride(), &packed.hidden, depth, &packed.hidden_bias, self.hidden);
         match self.mask {
             Some(mask) => self.hidden.iter_mut().zip(mask).for_each(|(value, factor)| *value = value.max(0.0) * factor),
             None => self.hidden.iter_mut().for_each(|value| *value = value.max(0.0)),
@@ -481,52 +486,25 @@ impl Pass for Dense<'_> {
     }
 }
 
-/// The gradient of a block of the hidden layer's weights.
-struct HiddenGradient<'a> {
-    rows: &'a [f32],
+/// The gradients of a block of the hidden layer's weights, and of the inputs that they meet.
+struct DenseGradient<'a> {
+    pooled: &'a [f32],
     stride: usize,
-    lists: &'a Sparse,
+    columns: &'a Sparse,
+    rows: &'a Sparse,
+    weights: &'a [f32],
+    scale: f32,
     into: &'a mut [f32],
+    inputs: &'a mut [f32],
 }
 
-impl Pass for HiddenGradient<'_> {
+impl Pass for DenseGradient<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, lanes: impl Eight) {
-        dense::weight_gradient(lanes, self.rows, self.stride, self.lists, self.into);
-    }
-}
-
-/// The gradient of a group's pooled features before dropout.
-struct PooledGradient<'a> {
-    rows: std::ops::Range<usize>,
-    order: Order,
-    lists: &'a Sparse,
-    blocks: &'a [f32],
-    kept: &'a Kept,
-    into: &'a mut [f32],
-}
-
-impl Pass for PooledGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, lanes: impl Eight) {
-        let width = self.order.padded();
-        let size = self.blocks.len() / (width / BLOCK);
-        let scale = self.kept.scales[0];
-        for (block, weights) in self.blocks.chunks_exact(size).enumerate() {
-            for (place, row) in self.rows.clone().enumerate() {
-                let list = self.lists.list(row);
-                if list.is_empty() {
-                    continue;
-                }
-                let into = &mut self.into[place * width + block * BLOCK..][..BLOCK];
-                dense::input_gradient(lanes, list, weights, into);
-                into.iter_mut().for_each(|value| *value *= scale);
-            }
-        }
+        dense::weight_gradient(lanes, self.pooled, self.stride, self.columns, self.into);
+        dense::input_gradient(lanes, self.rows, self.weights, self.scale, self.inputs);
     }
 }
 
@@ -560,7 +538,9 @@ impl Pass for ConvolutionGradients<'_> {
         winners.weight_gradient(lanes, self.features, self.lists, &mut group.second, &mut group.second_bias);
         for (y, features) in self.features.chunks_exact(width * filters).enumerate().take(2 * shape.pooled()[0] + 2) {
             winners.feature_gradient(lanes, y, self.second, self.line);
-            self.line.iter_mut().zip(features).for_each(|(value, &feature)| *value = if feature > 0.0 { *value } else { 0.0 });
+            for (values, features) in self.line.as_chunks_mut::<LANES>().0.iter_mut().zip(features.as_chunks::<LANES>().0) {
+                lanes.store(lanes.where_positive(lanes.load(values), lanes.load(features)), values);
+            }
             first.weight_gradient(lanes, y, self.line, &mut group.first, &mut group.first_bias);
         }
     }

@@ -8,6 +8,9 @@ use super::lanes::{Eight, LANES};
 /// Outputs that a panel of packed weights holds: two vectors, so that six rows fill the registers.
 pub(super) const PANEL: usize = 2 * LANES;
 
+/// Steps between two checks of bounds; rows are as long as a multiple of it.
+const STEPS: usize = 8;
+
 /// Σₖ `rows`[r][k] · `panel`[k] for each row r. The sums of a row are the same whatever the number of rows.
 #[inline(always)]
 pub(super) fn multiply<L: Eight, const ROWS: usize>(
@@ -16,14 +19,20 @@ pub(super) fn multiply<L: Eight, const ROWS: usize>(
     panel: &[[f32; PANEL]],
     mut sums: [[L::Numbers; 2]; ROWS],
 ) -> [[L::Numbers; 2]; ROWS] {
-    let rows = rows.map(|row| &row[..panel.len()]);
+    let (panel, _) = panel.as_chunks::<STEPS>();
+    let mut ends: [&[[f32; STEPS]]; ROWS] = [&[]; ROWS];
+    for row in 0..ROWS {
+        ends[row] = &rows[row].as_chunks::<STEPS>().0[..panel.len()];
+    }
     for k in 0..panel.len() {
-        let (halves, _) = panel[k].as_chunks::<LANES>();
-        let (first, second) = (lanes.load(&halves[0]), lanes.load(&halves[1]));
-        for row in 0..ROWS {
-            let value = lanes.splat(rows[row][k]);
-            sums[row][0] = lanes.multiply_add(value, first, sums[row][0]);
-            sums[row][1] = lanes.multiply_add(value, second, sums[row][1]);
+        for step in 0..STEPS {
+            let (halves, _) = panel[k][step].as_chunks::<LANES>();
+            let (first, second) = (lanes.load(&halves[0]), lanes.load(&halves[1]));
+            for row in 0..ROWS {
+                let value = lanes.splat(ends[row][k][step]);
+                sums[row][0] = lanes.multiply_add(value, first, sums[row][0]);
+                sums[row][1] = lanes.multiply_add(value, second, sums[row][1]);
+            }
         }
     }
     sums

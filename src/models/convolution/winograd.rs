@@ -39,7 +39,7 @@ pub(super) fn pack(weight: &[f32], channels: usize, filters: usize) -> Vec<[f32;
 
 /// What [`forward`] works in.
 pub(super) struct Scratch {
-    /// `[16 points][windows at once][channels]`.
+    /// `[windows at once][16 points][channels]`.
     tiles: Vec<f32>,
     /// `[16 points][windows at once]`[16].
     sums: Vec<[f32; PANEL]>,
@@ -78,7 +78,7 @@ impl Convolution<'_> {
         while first < windows {
             let count = WINDOWS.min(windows - first);
             for place in 0..count {
-                self.transform(lanes, first + place, &mut scratch.tiles[place * self.channels..]);
+                self.transform(lanes, first + place, &mut scratch.tiles[place * POINTS * self.channels..][..POINTS * self.channels]);
             }
             if let Some(winners) = &mut winners {
                 winners[first..first + count].fill([0; 4]);
@@ -96,27 +96,28 @@ impl Convolution<'_> {
 
     /// Bᵀ d B of one window's 4×4 pixels.
     #[inline(always)]
-    fn transform<L: Eight>(self, lanes: L, window: usize, tiles: &mut [f32]) {
+    fn transform<L: Eight>(self, lanes: L, window: usize, tile: &mut [f32]) {
         let (y, x) = (2 * (window / self.pooled[1]), 2 * (window % self.pooled[1]));
-        let line = 4 * self.channels;
-        let lines: [&[f32]; 4] = std::array::from_fn(|down| &self.features[((y + down) * self.width + x) * self.channels..][..line]);
-        let stride = WINDOWS * self.channels;
-        let points: &mut [f32] = &mut tiles[..(POINTS - 1) * stride + self.channels];
-        for start in (0..self.channels).step_by(LANES) {
-            let mut columns = [[lanes.splat(0.0); 4]; 4];
-            for across in 0..4 {
-                for down in 0..4 {
-                    columns[across][down] = lanes.load(&eight(lines[down], across * self.channels + start));
-                }
-                columns[across] = four(lanes, columns[across]);
-            }
+        let (line, vectors) = (self.width * self.channels, self.channels / LANES);
+        let (pixels, _) = self.features[(y * self.width + x) * self.channels..][..3 * line + 4 * self.channels].as_chunks::<LANES>();
+        let (tile, _) = tile.as_chunks_mut::<LANES>();
+        for vector in 0..vectors {
+            let mut lines = [[lanes.splat(0.0); 4]; 4];
+            let mut start = vector;
             for down in 0..4 {
-                let values = four(lanes, [columns[0][down], columns[1][down], columns[2][down], columns[3][down]]);
+                let mut place = start;
                 for across in 0..4 {
-                    let place = (4 * down + across).wrapping_mul(stride).wrapping_add(start);
-                    if let Some(into) = points[place..].first_chunk_mut() {
-                        lanes.store(values[across], into);
-                    }
+                    lines[down][across] = lanes.load(&pixels[place]);
+                    place = place.wrapping_add(vectors);
+                }
+                lines[down] = four(lanes, lines[down]);
+                start = start.wrapping_add(line / LANES);
+            }
+            for across in 0..4 {
+                let values = four(lanes, [lines[0][across], lines[1][across], lines[2][across], lines[3][across]]);
+                for down in 0..4 {
+                    let place = vectors.wrapping_mul(4 * down + across).wrapping_add(vector);
+                    lanes.store(values[down], &mut tile[place]);
                 }
             }
         }
@@ -127,18 +128,17 @@ impl Convolution<'_> {
         let zero = lanes.splat(0.0);
         let weight = &self.weight[panel * POINTS * self.channels..][..POINTS * self.channels];
         for (point, weight) in weight.chunks_exact(self.channels).enumerate() {
-            let tiles = &scratch.tiles[point * WINDOWS * self.channels..][..WINDOWS * self.channels];
+            let row = |place: usize| &scratch.tiles[(place * POINTS + point) * self.channels..][..self.channels];
             let sums = &mut scratch.sums[point * WINDOWS..][..WINDOWS];
             if count == WINDOWS {
-                let rows: [&[f32]; WINDOWS] = std::array::from_fn(|place| &tiles[place * self.channels..][..self.channels]);
+                let rows: [&[f32]; WINDOWS] = [row(0), row(1), row(2), row(3), row(4), row(5)];
                 let products = multiply(lanes, rows, weight, [[zero; 2]; WINDOWS]);
                 for place in 0..WINDOWS {
                     store(lanes, products[place], &mut sums[place]);
                 }
             } else {
                 for place in 0..count {
-                    let row = &tiles[place * self.channels..][..self.channels];
-                    store(lanes, multiply(lanes, [row], weight, [[zero; 2]])[0], &mut sums[place]);
+                    store(lanes, multiply(lanes, [row(place)], weight, [[zero; 2]])[0], &mut sums[place]);
                 }
             }
         }
