@@ -11,6 +11,7 @@ mod predictor;
 mod schedule;
 pub mod spec;
 mod teacher;
+pub mod triplets;
 
 pub use event::{Event, Metric, Outcome, Progress, State};
 pub use examples::Part;
