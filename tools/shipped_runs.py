@@ -35,6 +35,7 @@ RUNS = {
     "fashion-taught-validated": ("mlp", "512 units taught, validated", ["beyond"], 0, TAUGHT),
     **{f"fashion-taught-{seed}": ("mlp", "512 units taught, all images", ["beyond", "best"], seed, TAUGHT | {"validation_share": 0}) for seed in range(3)},
 }
+RUNS |= {"triplet-report": ("triplet", "Triplet network of the report", ["report"], 0, {})}
 # Name: trials, epochs of each, and the title of the study.
 STUDIES = {
     "fashion-study-3": (3, 50, "The report's search again"),
@@ -55,6 +56,8 @@ def main():
             if name in RUNS:
                 train(name, *RUNS[name])
                 torchboard("evaluate", name, "--split", "test")
+                if RUNS[name][0] == "triplet":
+                    draw_maps(name)
                 torchboard("export", name, "--output", file)
             else:
                 torchboard("export", study(*STUDIES[name]), "--without-weights", "--output", file)
@@ -70,6 +73,14 @@ def train(name, system, title, tags, seed, settings):
         resumed = subprocess.run(command("train", "--resume", name), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if resumed.returncode != 0 and "is done" not in resumed.stderr:
             sys.exit(resumed.stderr)
+
+
+def draw_maps(name):
+    """The report's, of its 512 images before and after training, of both splits; and one of all test images."""
+    for stage in ("before", "after"):
+        for split in ("train", "test"):
+            torchboard("map", name, "--stage", stage, "--split", split, "--n", 512)
+    torchboard("map", name, "--n", 10_000)
 
 
 def study(trials, epochs, title):

@@ -6,6 +6,7 @@ use crate::{config::CommonArguments, models::DeviceChoice};
 
 mod evaluate;
 mod fetch;
+mod map;
 mod portable;
 mod serve;
 mod train;
@@ -31,8 +32,10 @@ enum Command {
     Train(train::TrainArguments),
     /// Search for good settings: a study, each trial of which is a run
     Tune(tune::TuneArguments),
-    /// Say how good a run's network is, in scikit-learn's layout
+    /// Say how good a run's network is: in scikit-learn's layout, or how well it brings labels together
     Evaluate(evaluate::EvaluateArguments),
+    /// Draw where a run's network puts images, on a plane
+    Map(map::MapArguments),
     /// Ask word vectors, import them, evaluate them
     Words(words::WordsArguments),
     /// Bring a data set from its publisher
@@ -66,6 +69,7 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Command::Train(command) => command.run(&settings),
         Command::Tune(command) => command.run(&settings),
         Command::Evaluate(command) => command.run(&settings),
+        Command::Map(command) => command.run(&settings),
         Command::Words(command) => command.run(&settings),
         Command::Fetch(command) => command.run(&settings),
         Command::Export(command) => command.run(&settings),

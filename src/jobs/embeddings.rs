@@ -84,6 +84,34 @@ pub struct Retrieval {
     pub said: Vec<u8>,
 }
 
+/// A [`Retrieval`] in the shape of the API.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
+pub struct Retrieved {
+    /// Share of the images whose label is that of most of their five nearest training images.
+    #[schema(example = 0.985)]
+    pub knn_accuracy: f64,
+    /// Share of the images with one of their label among so many nearest others of the split.
+    #[schema(value_type = Object, example = json!({"1": 0.98, "5": 0.99, "10": 0.99}))]
+    pub recall_at: serde_json::Map<String, serde_json::Value>,
+    /// Mean average precision at R among the others of the split (Musgrave et al. 2020).
+    #[schema(example = 0.95)]
+    pub map_at_r: f64,
+    /// Mean loss over triplets drawn from the split as the course report draws its own.
+    #[schema(example = 0.01)]
+    pub triplet_loss: f64,
+    /// Mean silhouette (Rousseeuw 1987).
+    #[schema(example = 0.7)]
+    pub silhouette: f64,
+}
+
+impl From<&Retrieval> for Retrieved {
+    fn from(found: &Retrieval) -> Self {
+        let recall_at = found.recall.iter().map(|recall| (recall.k.to_string(), recall.recall.into())).collect();
+        let Retrieval { knn_accuracy, map_at_r, triplet_loss, silhouette, .. } = *found;
+        Self { knn_accuracy, recall_at, map_at_r, triplet_loss, silhouette }
+    }
+}
+
 /// Splits that are remembered: 2.4 MB for 60,000 images of 10 numbers.
 const MOST_KNOWN: usize = 16;
 /// The array's name in the file that keeps it.

@@ -25,7 +25,7 @@ mod witness;
 mod worker;
 
 pub use self::{
-    embeddings::{Embedder, Embeddings, Retrieval, VOTERS, embeds, vote},
+    embeddings::{Embedder, Embeddings, Retrieval, Retrieved, VOTERS, embeds, vote},
     inference::{Inference, Stage, Trained},
     judge::{Intervals, Judge, Judgement},
     maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},

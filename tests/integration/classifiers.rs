@@ -29,7 +29,7 @@ fn evaluate(server: &Server, arguments: &[&str]) -> std::process::Output {
 }
 
 /// A form with one file, as a browser sends it.
-fn form(name: &str, file: &[u8], fields: &[(&str, &str)]) -> (String, Vec<u8>) {
+pub fn form(name: &str, file: &[u8], fields: &[(&str, &str)]) -> (String, Vec<u8>) {
     const BOUNDARY: &str = "----torchboard-test";
     let mut body = Vec::new();
     for (field, value) in fields {

@@ -22,6 +22,7 @@ mod service;
 mod studies;
 mod support;
 mod training;
+mod triplet;
 mod words_api;
 mod words_command;
 mod words_files;

@@ -6,7 +6,9 @@ use safetensors::SafeTensors;
 use serde_json::{Map, Value};
 use tch::{Device, Kind, Tensor};
 use torchboard::{
-    models::{self, Autograd, Batch, Gradients, ModelError, Network, Noise, REGISTRY, Weights, infer},
+    models::{
+        self, Answer, Autograd, Backpropagation as _, Batch, Gradients, ModelError, Network, Noise, REGISTRY, Recorded, Weights, infer,
+    },
     train::configuration,
 };
 
@@ -30,11 +32,24 @@ fn each_network(change: &[(&str, Value)]) -> Vec<(&'static str, Arc<dyn Network>
 }
 
 fn small() -> Vec<(&'static str, Arc<dyn Network>)> {
-    each_network(&[("units", 24.into()), ("channels", 3.into()), ("dropout", 0.0.into())])
+    each_network(&[
+        ("units", 24.into()),
+        ("channels", 3.into()),
+        ("filters", 8.into()),
+        ("dropout", 0.0.into()),
+        ("dropout_pooled", 0.0.into()),
+    ])
 }
 
 fn with_dropout() -> Vec<(&'static str, Arc<dyn Network>)> {
-    each_network(&[("units", 24.into()), ("channels", 3.into()), ("dropout", 0.5.into()), ("dropout_input", 0.2.into())])
+    each_network(&[
+        ("units", 24.into()),
+        ("channels", 3.into()),
+        ("filters", 8.into()),
+        ("dropout", 0.5.into()),
+        ("dropout_input", 0.2.into()),
+        ("dropout_pooled", 0.25.into()),
+    ])
 }
 
 /// Images that are always the same, from 0 to 1, and a label for each: every tenth row, from that of the label on, is brighter.
@@ -88,14 +103,16 @@ fn a_summary_counts_every_parameter_once_and_ends_with_the_classes() {
 }
 
 #[test]
-fn probabilities_sum_to_one_and_a_batch_of_one_is_a_row_of_a_batch() {
+fn classifiers_probabilities_sum_to_one_and_a_batch_of_one_is_a_row_of_a_batch() {
     for (system, network) in small() {
         let weights = Weights::initial(&network.parameters(), 3, Device::Cpu);
         let (images, _) = examples(5);
         let whole = infer(&*network, &weights, &images).unwrap();
         assert_eq!(whole.size(), [5, CLASSES], "{system}");
-        let sums = whole.exp().sum_dim_intlist(1_i64, false, Kind::Float);
-        assert!(largest_difference(&sums, &sums.ones_like()) < 1e-5, "{system}");
+        if network.answer() == Answer::Classes {
+            let sums = whole.exp().sum_dim_intlist(1_i64, false, Kind::Float);
+            assert!(largest_difference(&sums, &sums.ones_like()) < 1e-5, "{system}");
+        }
         for row in 0..5 {
             let alone = infer(&*network, &weights, &images.narrow(0, row, 1)).unwrap();
             assert!(largest_difference(&alone, &whole.narrow(0, row, 1)) < 1e-5, "{system}, row {row}");
@@ -159,6 +176,32 @@ fn gradients_written_by_hand_are_those_of_autograd() {
 }
 
 #[test]
+fn the_direct_way_there_and_back_is_libtorchs() {
+    let mut tried = 0;
+    for (system, network) in small() {
+        let weights = Weights::initial(&network.parameters(), 4, Device::Cpu);
+        let (ours, theirs) = (weights.zeros_like(), weights.zeros_like());
+        let Some(mut direct) = network.direct(&weights, &ours) else { continue };
+        let mut recorded = Recorded::new(&network, &weights, &theirs);
+        for count in [32, 7, 32] {
+            let (images, _) = examples(count);
+            let mut noise = Noise::new(9, Device::Cpu);
+            let (one, other) = (direct.forward(&images, &mut noise), recorded.forward(&images, &mut noise));
+            assert!(largest_difference(&one, &other) < 1e-5, "{system}");
+            let slope = &other * 0.3 + 0.1; // any gradient will do
+            direct.backward(&slope);
+            recorded.backward(&slope);
+            for ((name, ours), (_, theirs)) in ours.named().zip(theirs.named()) {
+                let (difference, size) = (largest_difference(ours, theirs), theirs.abs().max().double_value(&[]));
+                assert!(size > 0.0 && difference < 1e-5 * size.max(1.0), "{system} {name}: {difference} of {size}");
+            }
+        }
+        tried += 1;
+    }
+    assert!(tried > 0);
+}
+
+#[test]
 fn the_loss_falls_on_32_examples() {
     for (system, network) in small() {
         let weights = Weights::initial(&network.parameters(), 5, Device::Cpu);
@@ -182,7 +225,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 #[test]
 fn weights_that_pytorch_wrote_give_pytorchs_logits() {
-    for (system, network) in each_network(&[("units", 5.into()), ("channels", 2.into())]) {
+    for (system, network) in each_network(&[("units", 5.into()), ("channels", 2.into()), ("filters", 8.into())]) {
         let (weights_file, answers_file) = (fixture(&format!("{system}.safetensors")), fixture(&format!("{system}-answers.safetensors")));
         let (arrays, answers) = (SafeTensors::deserialize(&weights_file).unwrap(), SafeTensors::deserialize(&answers_file).unwrap());
         let shape = |view: &safetensors::tensor::TensorView| view.shape().iter().map(|side| *side as i64).collect::<Vec<_>>();
@@ -194,8 +237,11 @@ fn weights_that_pytorch_wrote_give_pytorchs_logits() {
             Tensor::from_data_size(view.data(), &shape(&view), Kind::Float)
         };
         let logits = tch::no_grad(|| network.forward(&weights, &tensor("images"), None));
-        let difference = largest_difference(&logits, &tensor("logits"));
-        assert!(difference < 1e-5, "{system}: {difference}");
+        let in_use = tch::no_grad(|| network.in_use(&weights, &tensor("images")));
+        for outputs in [logits, in_use] {
+            let difference = largest_difference(&outputs, &tensor("logits"));
+            assert!(difference < 1e-5, "{system}: {difference}");
+        }
     }
 }
 

@@ -53,11 +53,11 @@ fn attempt(spec: &Spec, hear: &mut dyn FnMut(Event, &AtomicBool)) -> Result<Ende
 }
 
 /// Trains until the checkpoint of `epoch`, and is cancelled in the next epoch.
-fn cancel_after(spec: &Spec, epoch: u64) -> Ended {
+pub fn cancel_after(spec: &Spec, epoch: u64) -> Ended {
     attempt(spec, &mut |event, cancelled| cancelled.store(event == Event::Checkpoint { epoch }, Ordering::Relaxed)).unwrap()
 }
 
-fn hash(ended: &Ended) -> &str {
+pub fn hash(ended: &Ended) -> &str {
     &ended.outcome.as_ref().unwrap().weights
 }
 

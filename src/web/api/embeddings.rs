@@ -21,7 +21,7 @@ use super::classifiers::split_of;
 use crate::{
     data::Split,
     error::{AppError, AppResult},
-    jobs::{Frame, Map, Method, Stage, Standing, Unfolding, Wanted},
+    jobs::{Frame, Map, Method, Retrieved, Stage, Standing, Unfolding, Wanted},
     project,
     web::{AppState, parameters::Parameters},
 };
@@ -49,38 +49,15 @@ async fn csv(State(state): State<AppState>, Path(id): Path<String>, parameters: 
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, disposition)], csv))
 }
 
-/// How well a network brings images of one label together.
-#[derive(Serialize, ToSchema)]
-struct RetrievalInfo {
-    /// Share of the images whose label is that of most of their five nearest training images.
-    #[schema(example = 0.985)]
-    knn_accuracy: f64,
-    /// Share of the images with one of their label among so many nearest others of the split.
-    #[schema(value_type = Object, example = json!({"1": 0.98, "5": 0.99, "10": 0.99}))]
-    recall_at: serde_json::Map<String, serde_json::Value>,
-    /// Mean average precision at R among the others of the split (Musgrave et al. 2020).
-    #[schema(example = 0.95)]
-    map_at_r: f64,
-    /// Mean loss over triplets drawn from the split as the course report draws its own.
-    #[schema(example = 0.01)]
-    triplet_loss: f64,
-    /// Mean silhouette (Rousseeuw 1987).
-    #[schema(example = 0.7)]
-    silhouette: f64,
-}
-
 /// How well the run's network brings images of one label together. Recall, precision and silhouette are taken among the first 10,000 images of the
 /// split. The first call has the network look at every image, and keeps what was found.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/retrieval", tag = "runs",
     params(("id" = String, Path, example = "triplet-report"), ("split" = Option<String>, Query, example = "test")),
-    responses((status = 200, body = RetrievalInfo), (status = 404, description = "No such run, or no such split of its data"), (status = 409, description = "The run is not done, or its network makes no embeddings"),
+    responses((status = 200, body = Retrieved), (status = 404, description = "No such run, or no such split of its data"), (status = 409, description = "The run is not done, or its network makes no embeddings"),
         (status = 503, description = "The data set is not here; `detail` says what brings it")))]
-async fn retrieval(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<Json<RetrievalInfo>> {
+async fn retrieval(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<Json<Retrieved>> {
     let split = split_of(&parameters)?;
-    let found = state.compute(move |state| state.embedder.retrieval(&id, split)).await?;
-    let recall_at = found.recall.iter().map(|recall| (recall.k.to_string(), recall.recall.into())).collect();
-    let (knn_accuracy, map_at_r, triplet_loss, silhouette) = (found.knn_accuracy, found.map_at_r, found.triplet_loss, found.silhouette);
-    Ok(Json(RetrievalInfo { knn_accuracy, recall_at, map_at_r, triplet_loss, silhouette }))
+    Ok(Json(state.compute(move |state| Ok(Retrieved::from(&*state.embedder.retrieval(&id, split)?))).await?))
 }
 
 /// A map.
