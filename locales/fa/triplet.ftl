@@ -9,25 +9,25 @@ triplet-epoch = دوره
 triplet-loss = زیان
 triplet-ours = ما
 triplet-report = گزارش
-triplet-ours-mean = ما، میانگین بذرها
+triplet-ours-mean = ما، میانگین هسته‌های تصادفی
 triplet-difference = آخرین دوره: ما منهای گزارش
 triplet-loss-title = زیان پس از هر دوره
 triplet-loss-reading =
     { $seeds ->
         [one] پس از آخرین دوره، زیان اعتبارسنجی اینجا { $ours } و در گزارش { $report } است.
-       *[other] پس از آخرین دوره، زیان اعتبارسنجی اینجا (میانگین { $seeds } بذر) { $ours } و در گزارش { $report } است.
+       *[other] پس از آخرین دوره، زیان اعتبارسنجی اینجا (میانگین { $seeds } هستهٔ تصادفی) { $ours } و در گزارش { $report } است.
     }
 triplet-loss-reading-report = زیان‌های گزارش؛ وقتی همین شبکه اینجا آموزش ببیند، زیان‌های ما نیز کنارشان می‌آید.
 triplet-network = شبکه
 triplet-network-about = لنگر، مثبت و منفی از یک شبکهٔ مشترک می‌گذرند و زیان برابر است با ⁦max(|a − p|² − |a − n|² + margin, 0)⁩. هنگام آموزش، یک‌چهارم مقدارها پس از ادغام و نیمی از لایهٔ چگال حذف تصادفی می‌شوند.
 triplet-summary = لایه‌ها به شیوهٔ Keras
 triplet-miners = از کدام سه‌گانه‌ها باید آموخت
-triplet-miners-about = سه‌گانه‌های تصادفی زود بی‌زیان می‌شوند و دیگر چیزی از آن‌ها آموخته نمی‌شود: گزارش پیشنهاد می‌کند سه‌گانه‌های دشوار درون هر دسته کاویده شوند و به همین پیشنهاد بسنده می‌کند. در زیر روش‌هایی آمده که اینجا آموزش دیده‌اند، هر یک با میانگین بذرهایش؛ همسایه‌ها و نیم‌رخ مربوط به تصویرهای آزمون‌اند.
+triplet-miners-about = سه‌گانه‌های تصادفی زود بی‌زیان می‌شوند و دیگر چیزی از آن‌ها آموخته نمی‌شود: گزارش پیشنهاد می‌کند سه‌گانه‌های دشوار درون هر دسته کاویده شوند و به همین پیشنهاد بسنده می‌کند. در زیر روش‌هایی آمده که اینجا آموزش دیده‌اند، هر یک با میانگین هسته‌های تصادفی‌اش؛ همسایه‌ها و نیم‌رخ مربوط به تصویرهای آزمون‌اند.
 triplet-miners-none = هنوز آموزشی به پایان نرسیده است:
 triplet-choice = سه‌گانه‌ها
 triplet-distance = فاصله
 triplet-normalised = طول واحد
-triplet-seeds = بذرها
+triplet-seeds = هسته‌ها
 triplet-images-seen = تصویرهای دیده‌شده
 triplet-active = سهم فعال در پایان
 triplet-knn = درستی k-NN
@@ -57,7 +57,7 @@ triplet-all = همه
 triplet-reports = مانند گزارش
 triplet-method = روش
 triplet-perplexity = سرگشتگی
-triplet-seed = بذر
+triplet-seed = هستهٔ تصادفی
 triplet-colour = رنگ
 triplet-colour-label = برچسب
 triplet-colour-said = برچسب پیش‌بینی‌شده
