@@ -1,7 +1,10 @@
 //! The network against a plain one in f64, which is checked against finite differences.
 
+use std::path::Path;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use safetensors::SafeTensors;
 
 use super::{DirectNetwork, Dropout, Shape, ShapeError};
 
@@ -149,6 +152,28 @@ fn gradients_are_finite_differences_of_a_plain_network() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn embeddings_and_gradients_are_those_of_pytorch() {
+    const NAMES: [&str; 4] = ["convolution_1", "convolution_2", "hidden", "output"];
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/networks/triplet-gradients.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let read = |name: &str| -> Vec<f32> {
+        let (values, rest) = tensors.tensor(name).unwrap().data().as_chunks::<4>();
+        assert!(rest.is_empty());
+        values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    let all = |prefix: &str| NAMES.iter().flat_map(|name| ["weight", "bias"].map(|part| read(&format!("{prefix}{name}.{part}")))).collect();
+    let shape = Shape { height: 13, width: 13, channels: 1, filters: [8, 8], units: 6, outputs: 4 };
+    let case = Case { shape, weights: all(""), images: read("images"), gradient: read("gradient") };
+    let near = |one: &[f32], other: &[f32]| one.len() == other.len() && one.iter().zip(other).all(|(one, other)| (one - other).abs() < 1e-6);
+    let (embeddings, gradients) = case.run(None);
+    assert!(near(&embeddings, &read("embeddings")));
+    let expected: Vec<Vec<f32>> = all("gradient.");
+    for (part, (found, expected)) in gradients.iter().zip(&expected).enumerate() {
+        assert!(near(found, expected), "{} of {part}: {found:?} and not {expected:?}", NAMES[part / 2]);
     }
 }
 
