@@ -200,7 +200,7 @@ impl<'a> Search<'a> {
 }
 
 /// A power of two, so that multiplying is exact, that brings `largest` to about 1.
-pub(super) fn unit(largest: f64) -> f64 {
+fn unit(largest: f64) -> f64 {
     if largest > 0.0 { (-largest.log2().ceil()).exp2() } else { 1.0 }
 }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::affinities::Affinities;
 use super::approximate::Approximate;
 use super::descent::{Descent, Objective, Pace};
-use super::exact::{Exact, PARALLEL_POINTS};
+use super::exact::Exact;
 use super::neighbours::search;
 use super::sparse::SparseAffinities;
 use super::{Points, ProjectError, pca};
@@ -18,9 +18,12 @@ use super::{Points, ProjectError, pca};
 pub const MAXIMUM_TSNE_POINTS: usize = 100_000;
 
 /// From so many points on, pushes are interpolated on a grid: measured, both ways are about as fast here.
-const APPROXIMATE_POINTS: usize = 2_000;
-/// Iterations with the affinities exaggerated, in which clusters find each other.
-const EXAGGERATED_ITERATIONS: usize = 250;
+const APPROXIMATE_POINTS: usize = 1_500;
+/// Up to so many points all others are neighbours; beyond, three times the perplexity: the others have next to no affinity.
+const ALL_NEIGHBOURS: usize = 256;
+/// Pairs of neighbours at most, which bounds the memory.
+const MAXIMUM_PAIRS: usize = 30_000_000;
+/// What the affinities are multiplied by at first, so that clusters find each other.
 const EXAGGERATION: f32 = 12.0;
 /// Descents of a small map, of which the best is kept.
 const STARTS: u64 = 4;
@@ -117,21 +120,28 @@ pub fn tsne(points: Points, options: &TsneOptions, observe: &mut dyn FnMut(Progr
         return Err(ProjectError::Option("t-SNE needs at least one iteration, also between two looks at it".into()));
     }
     let perplexity = usable_perplexity(options.perplexity, count);
+    if count == 1 {
+        return Ok(Tsne { coordinates: vec![[0.0; 2]], perplexity, kl_divergence: 0.0, iterations: 0, stop: Stop::Gradient });
+    }
+    let width = if count <= ALL_NEIGHBOURS { count - 1 } else { ((3.0 * perplexity).ceil() as usize).min(count - 1) };
+    if count * width > MAXIMUM_PAIRS {
+        let most = MAXIMUM_PAIRS / count / 3;
+        return Err(ProjectError::Option(format!("{count} points can have a perplexity of {most} at most")));
+    }
+    let mut heard = |share: f64| {
+        let iterations = options.iterations;
+        observe(Progress { phase: Phase::Neighbours, share, iteration: 0, iterations, kl_divergence: None, coordinates: &[] })
+    };
+    let found = search(points, points, width, true, &mut heard)?;
+    let affinities = SparseAffinities::new(found, perplexity);
+    let start = |number: u64| start(points, options.seed.wrapping_add(number << 32));
     if count < APPROXIMATE_POINTS {
-        let affinities = Affinities::new(points, perplexity);
-        let starts = if count < PARALLEL_POINTS { STARTS } else { 1 };
-        let start = |number: u64| start(points, options.seed.wrapping_add(number << 32));
-        let courses = (0..starts).map(|number| Ok(Course::new(start(number)?, Exact(&affinities)))).collect::<Result<_, ProjectError>>()?;
+        let affinities = Affinities::new(&affinities);
+        let courses = (0..STARTS).map(|number| Ok(Course::new(start(number)?, Exact(&affinities)))).collect::<Result<_, ProjectError>>()?;
         descend(courses, Schedule::new(count), perplexity, options, observe)
     } else {
-        let mut heard = |share: f64| {
-            let iterations = options.iterations;
-            observe(Progress { phase: Phase::Neighbours, share, iteration: 0, iterations, kl_divergence: None, coordinates: &[] })
-        };
-        let width = ((3.0 * perplexity).ceil() as usize).min(count - 1);
-        let found = search(points, points, width, true, &mut heard)?;
-        let objective = Approximate::new(SparseAffinities::new(found, perplexity));
-        descend(vec![Course::new(start(points, options.seed)?, objective)], Schedule::new(count), perplexity, options, observe)
+        let course = Course::new(start(0)?, Approximate::new(affinities));
+        descend(vec![course], Schedule::new(count), perplexity, options, observe)
     }
 }
 
@@ -279,8 +289,8 @@ fn normal(random: &mut impl Rng) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::neighbours_within;
     use super::*;
-    use crate::project::neighbours_within;
 
     fn cloud(count: usize, dimension: usize) -> Vec<f32> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
@@ -296,9 +306,12 @@ mod tests {
         tsne(Points::new(values, dimension).unwrap(), options, &mut |_| ControlFlow::Continue(())).unwrap()
     }
 
-    fn approximate(points: Points, perplexity: f64) -> Approximate {
-        let width = ((3.0 * perplexity) as usize).min(points.count() - 1);
-        Approximate::new(SparseAffinities::new(neighbours_within(points, width).unwrap(), perplexity))
+    fn sparse(points: Points, width: usize, perplexity: f64) -> SparseAffinities {
+        SparseAffinities::new(neighbours_within(points, width).unwrap(), perplexity)
+    }
+
+    fn dense(points: Points, width: usize, perplexity: f64) -> Affinities {
+        Affinities::new(&sparse(points, width, perplexity))
     }
 
     /// Greatest difference between the gradient and finite differences of the divergence.
@@ -322,10 +335,10 @@ mod tests {
     fn both_gradients_agree_with_finite_differences() {
         let values = cloud(40, 5);
         let points = Points::new(&values, 5).unwrap();
-        let affinities = Affinities::new(points, 8.0);
+        let affinities = dense(points, 39, 8.0);
         let exact = error_of_gradient(&mut Exact(&affinities), &places(40), 0.01);
         assert!(exact < 1e-4, "{exact}");
-        let interpolated = error_of_gradient(&mut approximate(points, 8.0), &places(40), 0.01);
+        let interpolated = error_of_gradient(&mut Approximate::new(sparse(points, 24, 8.0)), &places(40), 0.01);
         assert!(interpolated < 3e-4, "{interpolated}");
     }
 
@@ -334,8 +347,8 @@ mod tests {
         // All neighbours, so that only the way of summing differs.
         let values = cloud(300, 6);
         let points = Points::new(&values, 6).unwrap();
-        let affinities = Affinities::new(points, 40.0);
-        let mut interpolated = Approximate::new(SparseAffinities::new(neighbours_within(points, 299).unwrap(), 40.0));
+        let affinities = dense(points, 299, 40.0);
+        let mut interpolated = Approximate::new(sparse(points, 299, 40.0));
         for scale in [0.05, 1.0, 6.0] {
             let places: Vec<[f32; 2]> = places(300).iter().map(|place| place.map(|value| value * scale)).collect();
             let (mut one, mut other) = (vec![[0.0; 2]; 300], vec![[0.0; 2]; 300]);
@@ -349,16 +362,6 @@ mod tests {
             let (one, other) = (Exact(&affinities).divergence(&places), interpolated.divergence(&places));
             assert!((one / other - 1.0).abs() < 1e-3, "scale {scale}: {one} {other}");
         }
-    }
-
-    #[test]
-    fn dense_affinities_are_symmetric_and_sum_to_one() {
-        let values = cloud(100, 4);
-        let affinities = Affinities::new(Points::new(&values, 4).unwrap(), 12.0);
-        let total: f64 = affinities.joint.iter().map(|&p| f64::from(p)).sum();
-        assert!((total - 1.0).abs() < 1e-6, "{total}");
-        let at = |row: usize, column: usize| affinities.joint[row * affinities.stride + column];
-        assert!((0..100).all(|row| at(row, row) == 0.0 && (0..100).all(|column| at(row, column) == at(column, row))));
     }
 
     #[test]
@@ -379,7 +382,7 @@ mod tests {
         let points = Points::new(&values, 6).unwrap();
         let schedule = Schedule::new(200);
         let options = TsneOptions { iterations: schedule.trial, ..TsneOptions::default() };
-        let affinities = Affinities::new(points, options.perplexity);
+        let affinities = dense(points, 199, options.perplexity);
         let alone = (0..STARTS).map(|number| {
             let mut course = Course::new(start(points, number << 32).unwrap(), Exact(&affinities));
             course.advance(0..schedule.trial, &schedule, schedule.trial);
@@ -459,7 +462,7 @@ mod tests {
 
     #[test]
     fn one_seed_gives_one_map_whatever_the_threads() {
-        for (count, spread_on_several_grids) in [(200, false), (1_600, false), (APPROXIMATE_POINTS, false), (17_000, true)] {
+        for (count, spread_on_several_grids) in [(200, false), (1_400, false), (APPROXIMATE_POINTS, false), (17_000, true)] {
             let values = cloud(count, 3);
             let iterations = if spread_on_several_grids { 12 } else { 60 };
             let options = TsneOptions { iterations, perplexity: 10.0, ..TsneOptions::default() };
