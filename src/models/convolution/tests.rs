@@ -168,7 +168,8 @@ fn embeddings_and_gradients_are_those_of_pytorch() {
     let all = |prefix: &str| NAMES.iter().flat_map(|name| ["weight", "bias"].map(|part| read(&format!("{prefix}{name}.{part}")))).collect();
     let shape = Shape { height: 13, width: 13, channels: 1, filters: [8, 8], units: 6, outputs: 4 };
     let case = Case { shape, weights: all(""), images: read("images"), gradient: read("gradient") };
-    let near = |one: &[f32], other: &[f32]| one.len() == other.len() && one.iter().zip(other).all(|(one, other)| (one - other).abs() < 1e-6);
+    let near =
+        |one: &[f32], other: &[f32]| one.len() == other.len() && one.iter().zip(other).all(|(one, other)| (one - other).abs() < 1e-6);
     let (embeddings, gradients) = case.run(None);
     assert!(near(&embeddings, &read("embeddings")));
     let expected: Vec<Vec<f32>> = all("gradient.");
