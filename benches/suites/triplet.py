@@ -1,6 +1,6 @@
 """Training of the report's embedding network on 256 triplets a step (Adam, dropout) against PyTorch eager, in time per step.
 
-Each side draws its own triplets of Fashion-MNIST from memory, in a process of its own, with two threads. What is timed is the step: taking
+Each side draws its own triplets of MNIST from memory, in a process of its own, with two threads. What is timed is the step: taking
 its images, forward, loss, backward and optimiser. The losses after the same number of steps must agree.
 """
 
@@ -23,8 +23,8 @@ MILLISECONDS = 1e3
 def main():
     arguments = common.arguments()
     data = os.environ.get("TORCHBOARD_DATA")
-    if not data or not Path(data, "fashion-mnist").is_dir():
-        common.skip("the triplet suite needs Fashion-MNIST: set TORCHBOARD_DATA to the folder of data sets")
+    if not data or not Path(data, "mnist").is_dir():
+        common.skip("the triplet suite needs MNIST: set TORCHBOARD_DATA to the folder of data sets")
     steps, rounds = (8, 1) if arguments.quick else (40, 3)
     measured = {"ours": [], "pytorch": [], "pytorch-channels-last": []}
 
@@ -36,7 +36,7 @@ def main():
         return measure
 
     def peer(name):
-        command = [sys.executable, str(PEER), name, str(Path(data, "fashion-mnist")), str(steps)]
+        command = [sys.executable, str(PEER), name, str(Path(data, "mnist")), str(steps)]
         return lambda: json.loads(subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=True).stdout.splitlines()[-1])
 
     ours = lambda: common.ours(arguments.ours, "triplet", data, steps, common.THREADS)[-1]
@@ -45,12 +45,12 @@ def main():
     losses = {name: statistics.median(run["loss"] for run in runs) for name, runs in measured.items()}
     if not arguments.quick:
         for name, loss in losses.items():
-            assert abs(loss / losses["pytorch"] - 1) < 0.2, f"after {steps} steps the loss of {name} is {loss:.4f}, PyTorch's {losses['pytorch']:.4f}"
+            assert abs(loss / losses["pytorch"] - 1) < 0.2, f"over {steps} steps the loss of {name} is {loss:.4f}, PyTorch's {losses['pytorch']:.4f}"
     note = f"3 x 256 images of 28x28, convolutions of 32 filters; {steps} steps; medians of {rounds}"
     rows = [
         common.row("a step of training", step["ours"], step["pytorch"], "PyTorch eager", "ms", target=2, note=note),
         common.row("a step of training", step["ours"], step["pytorch-channels-last"], "PyTorch eager, `channels_last`", "ms", note="not its default"),
-        common.row(f"loss after {steps} steps", losses["ours"], losses["pytorch"], "PyTorch eager", "", note="the mean of the last quarter; within 20%: the triplets differ"),
+        common.row(f"mean loss of {steps} steps", losses["ours"], losses["pytorch"], "PyTorch eager", "", note="within 20%: the triplets differ"),
     ]
     common.save(arguments.output, "triplet", "Training the embedding network", rows, peers=PEERS)
 
