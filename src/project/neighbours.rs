@@ -45,8 +45,7 @@ impl Neighbours {
 ///
 /// Distances are computed in f32 by matrix products; those that the error bound of these products leaves in doubt are computed
 /// again from differences in f64, so that neither order nor ties depend on how a product was summed or on the number of threads.
-/// Time grows with `queries * points * dimension` (70,000 x 70,000 x 50: seconds; x 784: about a minute). Memory: one f32 copy of
-/// both, the answer, and a megabyte for each thread.
+/// Time grows with `queries * points * dimension`. Memory: one f32 copy of each, the answer, and a megabyte for each thread.
 ///
 /// # Errors
 /// [`ProjectError::Option`] when `k` is 0 or the dimensions differ, [`ProjectError::TooMany`] beyond 2³² - 1 points.
@@ -108,8 +107,8 @@ struct Search<'a> {
     per_query: usize,
     others: bool,
     near: Scaled,
-    /// Twice the negative of the queries.
-    asked: Scaled,
+    /// The queries, where they are not the points.
+    asked: Option<Scaled>,
 }
 
 /// Points about a common centre and in a common unit, so that no square overflows and norms are small.
@@ -139,15 +138,19 @@ impl<'a> Search<'a> {
             per_query,
             others,
             near: Scaled::new(points, &centre, unit),
-            asked: Scaled::new(queries, &centre, -2.0 * unit),
+            asked: (!others).then(|| Scaled::new(queries, &centre, unit)),
         }
+    }
+
+    fn asked(&self) -> &Scaled {
+        self.asked.as_ref().unwrap_or(&self.near)
     }
 
     /// The neighbours of the queries from `first` on, as many as there are places for.
     fn block(&self, first: usize, indices: &mut [u32], distances: &mut [f32]) {
         let dimension = self.points.dimension();
         let queries = indices.len() / self.per_query;
-        let asked = &self.asked.rows[first * dimension..][..queries * dimension];
+        let asked = &self.asked().rows[first * dimension..][..queries * dimension];
         let asked = MatRef::from_row_major_slice(asked, queries, dimension).transpose();
         let kept = self.per_query + usize::from(self.others);
         let mut nearest: Vec<Nearest> = (first..first + queries).map(|query| Nearest::new(kept, self.doubt(query))).collect();
@@ -157,7 +160,7 @@ impl<'a> Search<'a> {
             let products = &mut products[..queries * count];
             let block = MatRef::from_row_major_slice(block, count, dimension);
             let target = MatMut::from_column_major_slice_mut(products, count, queries);
-            matmul(target, Accum::Replace, block, asked, 1.0, Par::Seq);
+            matmul(target, Accum::Replace, block, asked, -2.0, Par::Seq);
             let squares = &self.near.squares[number * POINTS..][..count];
             for (nearest, products) in nearest.iter_mut().zip(products.chunks_exact(count)) {
                 Arch::new().dispatch(Scan { nearest, products, squares, first: (number * POINTS) as u32 });
@@ -177,8 +180,7 @@ impl<'a> Search<'a> {
     /// A rank |b|² - 2 ab differs from the exact one by at most (d + 8) u (|a| + |b|)²: d u of it for the product (Higham's bound),
     /// the rest for rounding the coordinates, the square and the sum.
     fn doubt(&self, query: usize) -> f32 {
-        let own = &self.asked.rows[query * self.points.dimension()..][..self.points.dimension()];
-        let own = own.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt() / 2.0;
+        let own = f64::from(self.asked().squares[query]).sqrt();
         let reach = own + self.near.norm;
         (2.0 * (self.points.dimension() + 8) as f64 * f64::from(f32::EPSILON / 2.0) * reach * reach) as f32
     }
