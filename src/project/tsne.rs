@@ -309,7 +309,8 @@ mod tests {
                 assert!(found.coordinates.iter().flatten().all(|place| place.is_finite()), "{name}, {count}");
                 assert!(found.kl_divergence.is_finite(), "{name}, {count}");
                 let spread = found.coordinates.iter().map(|place| place[1].abs()).fold(0.0, f32::max);
-                assert!(spread > 0.1, "{name}, {count}: all on one line");
+                // Identical points may lie on one spot: nothing tells them apart.
+                assert!(name == "identical" || spread > 0.1, "{name}, {count}: all on one line");
             }
         }
     }
@@ -332,7 +333,7 @@ mod tests {
             seen.push(progress.iteration);
             if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        assert_eq!((cancelled, seen), (Err(ProjectError::Cancelled), vec![20, 40, 60]));
+        assert_eq!((cancelled, seen), (Err(ProjectError::Cancelled), vec![0, 20, 40]));
         let many = vec![0.0; MAXIMUM_TSNE_POINTS + 1];
         assert!(matches!(tsne(Points::new(&many, 1).unwrap(), &TsneOptions::default(), go_on), Err(ProjectError::TooMany { .. })));
     }
