@@ -8,8 +8,12 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// Distance of the grid's nodes. The similarity 1 / (1 + d²) is as wide as 1 on every map.
-const SPACING: f32 = 0.5;
+/// Least distance of the grid's nodes. The similarity 1 / (1 + d²) is as wide as 1 on every map, so that no map needs finer ones.
+const FINEST: f32 = 0.125;
+/// Nodes are as fine as so many along the longer side allow; wide maps have coarser ones, of [`COARSEST`] apart, since near pairs,
+/// of which interpolation says least, are a small part of what pushes there.
+const FINE_NODES: f32 = 160.0;
+const COARSEST: f32 = 0.5;
 /// Nodes along each axis that a point is spread on: those of a cubic spline.
 const STENCIL: usize = 4;
 /// Nodes left free at the border: the spline's, and some for what the correction of the kernel spreads.
@@ -109,11 +113,14 @@ impl Field {
         }
         let extent = [high[0] - low[0], high[1] - low[1]];
         let widest = extent[0].max(extent[1]);
-        let mut spacing = SPACING;
-        while widest / spacing > (MAXIMUM_NODES - 2 * MARGIN - STENCIL) as f32 && spacing.is_finite() {
+        let mut spacing = FINEST;
+        while spacing < COARSEST && widest / spacing > FINE_NODES {
             spacing *= 2.0;
         }
-        let needed = extent.map(|extent| (extent / spacing) as usize + STENCIL + 2 * MARGIN);
+        while widest / spacing > (MAXIMUM_NODES - 2 * MARGIN - STENCIL - 1) as f32 && spacing.is_finite() {
+            spacing *= 2.0;
+        }
+        let needed = extent.map(|extent| (extent / spacing) as usize + 1 + STENCIL + 2 * MARGIN);
         let fits = self.grid.as_ref().is_some_and(|grid| {
             // A grid much too large costs more than a new one.
             grid.spacing == spacing && (0..2).all(|axis| grid.nodes[axis] >= needed[axis] && grid.nodes[axis] <= 2 * needed[axis].max(32))
@@ -123,7 +130,8 @@ impl Field {
             let lengths = needed.map(|needed| good_length(2 * (needed + needed / 12)));
             self.grid = Some(Grid::new(lengths, spacing, &mut self.real, &mut self.complex));
         }
-        [0, 1].map(|axis| low[axis] - (MARGIN as f32 + 1.0) * spacing)
+        // Nodes stay where they are while points move, and with them what is left of the error.
+        [0, 1].map(|axis| ((low[axis] / spacing).floor() - (MARGIN as f32 + 1.0)) * spacing)
     }
 }
 
