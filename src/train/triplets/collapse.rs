@@ -14,8 +14,8 @@ pub struct Spread {
     pub between: f64,
 }
 
-/// Looks at the batches of an epoch, one by one, for a collapse. Make a new one for each epoch, so that what it says depends on the epoch
-/// alone.
+/// Looks at the batches of a training, one by one, for a collapse. One that is resumed begins to look anew: its verdict comes later, and its
+/// numbers are the same.
 #[derive(Debug, Clone)]
 pub struct Watch {
     objective: Objective,
