@@ -16,6 +16,56 @@ pub fn fashion() -> &'static FashionReport {
     &REPORT
 }
 
+/// The report's results on MNIST.
+///
+/// # Panics
+/// Never in a build whose tests passed: the file is part of the binary.
+#[must_use]
+pub fn triplet() -> &'static TripletReport {
+    static REPORT: LazyLock<TripletReport> = LazyLock::new(|| {
+        serde_json::from_str(include_str!("../data/report/triplet.json")).expect("data/report/triplet.json is well formed")
+    });
+    &REPORT
+}
+
+/// Section 2 of the report: a network that embeds digits.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TripletReport {
+    /// In units of squared distance.
+    pub margin: f64,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Triplets of one step.
+    pub batch_size: u64,
+    /// Passes over the triplets.
+    pub epochs: u64,
+    /// Pairs of anchor and positive for each label.
+    pub pairs_per_label: u64,
+    /// Negatives for each pair.
+    pub negatives_per_pair: u64,
+    /// All of them.
+    pub triplets: u64,
+    /// The share of them that validates: the last ones.
+    pub validation_share: f64,
+    /// Images on each of its maps.
+    pub map_points: u64,
+    /// Seconds that an epoch took, on a GPU.
+    pub epoch_s: u64,
+    /// After each epoch.
+    pub curve: Vec<Losses>,
+}
+
+/// Loss after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Losses {
+    /// On the triplets that are learned from.
+    pub loss: f64,
+    /// On those that validate.
+    pub validation_loss: f64,
+}
+
 /// Section 4 of the report: a tuned perceptron.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +173,17 @@ pub struct Published {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reports_figures_on_triplets_agree_with_each_other() {
+        let report = triplet();
+        assert_eq!(10 * report.pairs_per_label * report.negatives_per_pair, report.triplets, "ten labels");
+        assert_eq!(report.curve.len() as u64, report.epochs);
+        assert!(report.curve.is_sorted_by(|one, other| one.loss > other.loss), "the training loss falls");
+        let (first, last) = (report.curve[0], report.curve[9]);
+        assert_eq!((first.loss, first.validation_loss, last.loss, last.validation_loss), (0.0924, 0.0374, 0.0020, 0.0107));
+        assert!((report.triplets as f64 * (1.0 - report.validation_share) - 180_000.0).abs() < 1e-6);
+    }
 
     #[test]
     fn the_reports_figures_agree_with_each_other() {

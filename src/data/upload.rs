@@ -2,7 +2,11 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, GrayImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, imageops};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder as _, ImageFormat, ImageReader, Limits,
+    codecs::{png::PngDecoder, webp::WebPDecoder},
+    imageops,
+};
 
 use crate::error::{AppError, AppResult};
 
@@ -51,17 +55,28 @@ pub enum Step {
     Centred,
 }
 
+/// How the pictures of a data set were put into their squares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// The longer side fills the square, and the object's frame is in its middle, as in Fashion-MNIST.
+    Whole,
+    /// The longer side is 5/7 of the square (20 of 28 pixels), and the centre of mass is in its middle, as in MNIST.
+    ///
+    /// Source: LeCun et al. 1998, section III.A.
+    Weighted,
+}
+
 /// How far a shade may be from that of the ground and still count as ground: 5 % of the range, as the data set's authors have it.
 const GROUND: u8 = 13;
 
-/// Reads PNG, JPEG or WebP and makes it as the images of Fashion-MNIST were made: ground black and cut off, the longer side scaled to `side`, centred,
-/// light object on dark ground. The authors' sharpening is left out: it made up for sampling without smoothing.
+/// Reads PNG, JPEG or WebP and makes it as a data set's images were made: ground black and cut off, scaled and centred as `framing` says, light object
+/// on dark ground. The sharpening of Fashion-MNIST's authors is left out: it made up for sampling without smoothing.
 ///
 /// Source: Xiao, Rasul and Vollgraf 2017, section 2.
 ///
 /// # Errors
-/// [`AppError::Invalid`] for `image`: what is no such picture, is damaged, or is too large.
-pub fn read(bytes: &[u8], side: usize) -> AppResult<Upload> {
+/// [`AppError::Invalid`] for `image`: what is no such picture, moves, is damaged, or is too large.
+pub fn read(bytes: &[u8], side: usize, framing: Framing) -> AppResult<Upload> {
     let invalid = |reason: String| AppError::invalid("image", reason);
     if bytes.is_empty() {
         return Err(invalid("is empty; expected a picture in PNG, JPEG or WebP.".into()));
@@ -74,7 +89,7 @@ pub fn read(bytes: &[u8], side: usize) -> AppResult<Upload> {
     let square = if grey.dimensions() == (side as u32, side as u32) {
         negate_if_light(grey, &mut steps)
     } else {
-        fit(negate_if_light(grey, &mut steps), side as u32, &mut steps)
+        fit(negate_if_light(grey, &mut steps), side as u32, framing, &mut steps)
     };
     Ok(Upload { pixels: square.into_raw(), side, steps })
 }
@@ -86,6 +101,9 @@ fn decode(bytes: &[u8]) -> AppResult<(DynamicImage, Vec<Step>)> {
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| invalid(format!("can't be read: {error}.")))?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
         return Err(invalid("is no picture in PNG, JPEG or WebP.".into()));
+    }
+    if is_animated(reader.format(), bytes) {
+        return Err(invalid("is an animation; expected a still picture.".into()));
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_PIXELS * 8); // four channels of 16 bits
@@ -103,6 +121,15 @@ fn decode(bytes: &[u8]) -> AppResult<(DynamicImage, Vec<Step>)> {
         steps.push(Step::Turned);
     }
     Ok((picture, steps))
+}
+
+/// Which of its pictures would be meant, nobody could say. What can't be read counts as still: reading it tells what is wrong.
+fn is_animated(format: Option<ImageFormat>, bytes: &[u8]) -> bool {
+    match format {
+        Some(ImageFormat::Png) => PngDecoder::new(Cursor::new(bytes)).and_then(|decoder| decoder.is_apng()).unwrap_or_default(),
+        Some(ImageFormat::WebP) => WebPDecoder::new(Cursor::new(bytes)).is_ok_and(|decoder| decoder.has_animation()),
+        _ => false,
+    }
 }
 
 fn to_grey(picture: &DynamicImage, steps: &mut Vec<Step>) -> GrayImage {
@@ -137,8 +164,8 @@ fn ground(picture: &GrayImage) -> u8 {
     u8::midpoint(corners[1], corners[2])
 }
 
-/// Makes the ground black and cuts it off, scales the longer side to `side` and puts the rest in the middle.
-fn fit(mut picture: GrayImage, side: u32, steps: &mut Vec<Step>) -> GrayImage {
+/// Makes the ground black and cuts it off, scales the longer side and puts the rest in the middle.
+fn fit(mut picture: GrayImage, side: u32, framing: Framing, steps: &mut Vec<Step>) -> GrayImage {
     let ground = ground(&picture);
     let from = picture.dimensions();
     if ground > 0 {
@@ -158,7 +185,8 @@ fn fit(mut picture: GrayImage, side: u32, steps: &mut Vec<Step>) -> GrayImage {
         steps.push(Step::Trimmed { from, to: object.dimensions() });
     }
     let longer = object.width().max(object.height());
-    let scaled = |length: u32| ((f64::from(length) * f64::from(side) / f64::from(longer)).round() as u32).clamp(1, side);
+    let room = if framing == Framing::Weighted { side * 5 / 7 } else { side };
+    let scaled = |length: u32| ((f64::from(length) * f64::from(room) / f64::from(longer)).round() as u32).clamp(1, room);
     let to = (scaled(object.width()), scaled(object.height()));
     let object = if object.dimensions() == to {
         object
@@ -172,8 +200,23 @@ fn fit(mut picture: GrayImage, side: u32, steps: &mut Vec<Step>) -> GrayImage {
     }
     steps.push(Step::Centred);
     let mut square = GrayImage::new(side, side);
-    imageops::replace(&mut square, &object, i64::from((side - to.0) / 2), i64::from((side - to.1) / 2));
+    let (left, top) = if framing == Framing::Weighted { beside_centre(&object, side) } else { ((side - to.0) / 2, (side - to.1) / 2) };
+    imageops::replace(&mut square, &object, i64::from(left), i64::from(top));
     square
+}
+
+/// Where an object begins whose centre of mass is to be in the middle of a square, as far as it has room there.
+fn beside_centre(object: &GrayImage, side: u32) -> (u32, u32) {
+    let (mut mass, mut across, mut down) = (0.0, 0.0, 0.0);
+    for (x, y, pixel) in object.enumerate_pixels() {
+        let weight = f64::from(pixel[0]);
+        (mass, across, down) = (mass + weight, across + weight * (f64::from(x) + 0.5), down + weight * (f64::from(y) + 0.5));
+    }
+    let start = |sum: f64, length: u32| {
+        let centre = if mass > 0.0 { sum / mass } else { f64::from(length) / 2.0 };
+        (f64::from(side) / 2.0 - centre).round().clamp(0.0, f64::from(side - length)) as u32
+    };
+    (start(across, object.width()), start(down, object.height()))
 }
 
 #[cfg(test)]
@@ -191,7 +234,7 @@ mod tests {
     }
 
     fn refused(bytes: &[u8]) -> String {
-        match read(bytes, 28) {
+        match read(bytes, 28, Framing::Whole) {
             Err(AppError::Invalid { field, reason }) if field == "image" => reason,
             other => panic!("{other:?}"),
         }
@@ -200,7 +243,7 @@ mod tests {
     #[test]
     fn an_image_of_the_data_set_stays_as_it_is() {
         let own = GrayImage::from_fn(28, 28, |x, y| image::Luma([if (8..20).contains(&x) { (5 * y) as u8 + 60 } else { 0 }]));
-        let upload = read(&png(&DynamicImage::ImageLuma8(own.clone())), 28).unwrap();
+        let upload = read(&png(&DynamicImage::ImageLuma8(own.clone())), 28, Framing::Whole).unwrap();
         assert_eq!((upload.pixels, upload.steps), (own.into_raw(), vec![]));
     }
 
@@ -211,13 +254,13 @@ mod tests {
             photograph.put_pixel(x, y, image::Rgb([20, 60, 30]));
         }
         for format in [ImageFormat::Png, ImageFormat::WebP] {
-            let upload = read(&encoded(&DynamicImage::ImageRgb8(photograph.clone()), format), 28).unwrap();
+            let upload = read(&encoded(&DynamicImage::ImageRgb8(photograph.clone()), format), 28, Framing::Whole).unwrap();
             let expected = [
                 Step::Greyed,
                 Step::Negated,
                 Step::Blackened,
                 Step::Trimmed { from: (400, 300), to: (100, 200) },
-                Step::Scaled { to: (14, 28) },
+                Step::Scaled { to: (14, 28, Framing::Whole) },
                 Step::Centred,
             ];
             assert_eq!(upload.steps, expected);
@@ -225,21 +268,48 @@ mod tests {
             assert!(row[..7].iter().chain(&row[21..]).all(|&shade| shade == 0), "{row:?}");
             assert!(row[7..21].iter().all(|&shade| shade > 180), "{row:?}");
         }
-        let jpeg = read(&encoded(&DynamicImage::ImageRgb8(photograph), ImageFormat::Jpeg), 28).unwrap();
+        let jpeg = read(&encoded(&DynamicImage::ImageRgb8(photograph), ImageFormat::Jpeg), 28, Framing::Whole).unwrap();
         assert!(jpeg.pixels[14 * 28 + 14] > 180 && jpeg.pixels[14 * 28] < 10);
+    }
+
+    #[test]
+    fn a_digit_is_put_with_its_centre_of_mass_in_the_middle_of_a_frame() {
+        // A bar with a foot to its right: 40 x 80 pixels, most of whose mass is at the left and at the bottom.
+        let digit = GrayImage::from_fn(200, 200, |x, y| {
+            let (bar, foot) = ((60..70).contains(&x), (60..100).contains(&x) && (120..140).contains(&y));
+            image::Luma([if (60..140).contains(&y) && (bar || foot) { 255 } else { 0 }])
+        });
+        let upload = read(&png(&DynamicImage::ImageLuma8(digit)), 28, Framing::Weighted).unwrap();
+        assert!(upload.steps.contains(&Step::Scaled { to: (10, 20) }), "{:?}", upload.steps);
+        let rows = || upload.pixels.chunks(28).enumerate().flat_map(|(y, row)| row.iter().enumerate().map(move |(x, &shade)| (x, y, shade)));
+        let mass: f64 = rows().map(|(_, _, shade)| f64::from(shade)).sum();
+        let centre = |of: fn((usize, usize)) -> usize| rows().map(|(x, y, shade)| (of((x, y)) as f64 + 0.5) * f64::from(shade)).sum::<f64>() / mass;
+        let (across, down) = (centre(|(x, _)| x), centre(|(_, y)| y));
+        assert!((across - 14.0).abs() <= 0.51 && (down - 14.0).abs() <= 0.51, "{across} {down}");
+    }
+
+    #[test]
+    fn an_animation_is_refused() {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 4, 4);
+        encoder.set_animated(2, 0).unwrap();
+        let mut writer = encoder.write_header().unwrap();
+        (0..2).for_each(|_| writer.write_image_data(&[0; 16]).unwrap());
+        drop(writer);
+        assert!(refused(&bytes).contains("animation"));
     }
 
     #[test]
     fn what_is_seen_through_counts_as_white_paper() {
         let cut_out =
             image::RgbaImage::from_fn(56, 56, |x, _| if x < 28 { image::Rgba([0, 0, 0, 255]) } else { image::Rgba([9, 9, 9, 0]) });
-        let upload = read(&png(&DynamicImage::ImageRgba8(cut_out)), 28).unwrap();
+        let upload = read(&png(&DynamicImage::ImageRgba8(cut_out)), 28, Framing::Whole).unwrap();
         assert_eq!(upload.steps[0], Step::Filled);
     }
 
     #[test]
     fn a_picture_of_one_shade_has_nothing_to_cut_and_is_no_error() {
-        let upload = read(&png(&DynamicImage::ImageLuma8(GrayImage::from_pixel(5, 3, image::Luma([255])))), 28).unwrap();
+        let upload = read(&png(&DynamicImage::ImageLuma8(GrayImage::from_pixel(5, 3, image::Luma([255])))), 28, Framing::Whole).unwrap();
         assert_eq!(upload.pixels, vec![0; 28 * 28]);
     }
 

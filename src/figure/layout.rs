@@ -165,6 +165,7 @@ pub(super) fn footing(width: Width) -> f64 {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sample {
     Dot(usize),
+    Speck(usize),
     Line(usize),
     Arrow(usize),
     Reference,
@@ -175,7 +176,7 @@ pub(super) fn legend(scene: &mut Scene, width: Width, entries: &[(Sample, &str)]
     let (size, row) = (width.label_size(), 20.0);
     let (mut x, mut y) = (0.0, 0.0);
     for &(sample, name) in entries {
-        let room = if matches!(sample, Sample::Dot(_) | Sample::Reference) { 15.0 } else { 32.0 };
+        let room = if matches!(sample, Sample::Dot(_) | Sample::Speck(_) | Sample::Reference) { 15.0 } else { 32.0 };
         let name = text::fit(name, size, width.pixels() - room);
         let wide = room + text::width(&name, size);
         if x > 0.0 && x + wide > width.pixels() {
@@ -184,6 +185,7 @@ pub(super) fn legend(scene: &mut Scene, width: Width, entries: &[(Sample, &str)]
         let middle = y + row / 2.0;
         match sample {
             Sample::Dot(series) => scene.marks.push(Mark::Dot { at: (x + 5.0, middle), radius: 4.2, series, tooltip: None }),
+            Sample::Speck(class) => scene.marks.push(Mark::Speck { at: (x + 5.0, middle), radius: 4.2, class }),
             Sample::Line(series) => stroke(scene, &[(x, middle), (x + 26.0, middle)], 2.0, series, Role::Series(series)),
             Sample::Arrow(dash) => arrow(scene, (x, middle), (x + 26.0, middle), dash, None),
             Sample::Reference => {

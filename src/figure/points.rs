@@ -3,19 +3,28 @@
 use super::labels::{self, Site};
 use super::layout::{Sample, Scale, Width, arrow, axes, footing, gutter, legend, range};
 use super::scene::{Mark, Place, Role, Scene};
+use super::theme::{CLASSES, SERIES};
 use super::{Arrow, Figure, Group};
 
 /// Radius of a point on a page and on a telephone, in pixels.
 const RADII: [f64; 2] = [4.2, 3.5];
 /// Beyond so many, names would only hide each other: they stay in the tooltips and the table.
 const MOST_LABELS: usize = 300;
+/// Share of the radius that points have where there are more than that.
+const AMONG_MANY: f64 = 0.6;
 
 pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: Width) -> Scene {
     let mut scene = Scene { width: width.pixels(), ..Scene::default() };
-    let radius = RADII[usize::from(width == Width::Narrow)];
+    // More groups than there are shapes are classes of many points each: small ones without names, told by colour alone. What comes after the ten that
+    // have colours stands out: it has its shape and its name.
+    let is_crowd = groups.len() > SERIES;
+    let is_speck = |series: usize| is_crowd && series < CLASSES;
+    let count: usize = groups.iter().map(|group| group.points.len()).sum();
+    let radius = RADII[usize::from(width == Width::Narrow)] * if is_crowd || count > MOST_LABELS { AMONG_MANY } else { 1.0 };
     let relations = relations(arrows);
     let named = groups.iter().enumerate().filter(|(_, group)| !group.name.is_empty());
-    let mut entries: Vec<(Sample, &str)> = named.map(|(series, group)| (Sample::Dot(series), group.name.as_str())).collect();
+    let sample = |series| if is_speck(series) { Sample::Speck(series) } else { Sample::Dot(series) };
+    let mut entries: Vec<(Sample, &str)> = named.map(|(series, group)| (sample(series), group.name.as_str())).collect();
     entries.extend(relations.iter().enumerate().map(|(dash, relation)| (Sample::Arrow(dash), *relation)));
     let top = legend(&mut scene, width, &entries) + 6.0 + 2.0 * width.tick_size();
 
@@ -41,7 +50,10 @@ pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: 
     let sites: Vec<Site> = all()
         .zip(&places)
         .enumerate()
-        .map(|(index, ((_, point), &at))| Site { at, label: if index < MOST_LABELS { &point.label } else { "" } })
+        .map(|(index, ((series, point), &at))| {
+            let is_named = if is_crowd { !is_speck(series) } else { index < MOST_LABELS };
+            Site { at, label: if is_named { &point.label } else { "" } }
+        })
         .collect();
     let bounds = ((x.start + 3.0, y.end - 4.0), (width.pixels(), y.start - 2.0));
     let labels = labels::place(&sites, radius, size, &segments, bounds);
@@ -51,8 +63,13 @@ pub(super) fn scene(figure: &Figure, groups: &[Group], arrows: &[Arrow], width: 
         }
     }
     for ((series, point), &at) in all().zip(&places) {
+        if is_speck(series) {
+            scene.marks.push(Mark::Speck { at, radius, class: series });
+            continue;
+        }
         let values = format!("{}, {}", figure.horizontal.format(point.x), figure.vertical.format(point.y));
         let tooltip = if point.label.is_empty() { values } else { format!("{}: {values}", point.label) };
+        let radius = if is_crowd { 3.0 * radius } else { radius };
         scene.marks.push(Mark::Dot { at, radius, series, tooltip: Some(tooltip) });
     }
     for (label, site) in labels.iter().zip(&sites) {

@@ -18,7 +18,9 @@ pub(super) enum Role {
     Axis,
     /// One series' own colour, by its number from 0.
     Series(usize),
-    /// The same, thin enough to see through.
+    /// The colour of one of ten classes, by its number from 0.
+    Class(usize),
+    /// A series' colour, thin enough to see through.
     Band(usize),
     /// A step of the sequential scale, from 0, which is paper, to `theme::LEVELS - 1`.
     Level(usize),
@@ -59,6 +61,8 @@ pub(super) enum Mark {
     Area { places: Vec<Place>, role: Role },
     /// A point whose shape follows its series.
     Dot { at: Place, radius: f64, series: usize, tooltip: Option<String> },
+    /// A small point of one class among many: told by its colour alone.
+    Speck { at: Place, radius: f64, class: usize },
     /// A filled rectangle.
     Rectangle { at: Place, width: f64, height: f64, role: Role, tooltip: Option<String> },
     /// A text.
@@ -85,7 +89,7 @@ impl Scene {
         self.marks.extend(other.marks.into_iter().map(|mut mark| {
             match &mut mark {
                 Mark::Stroke { places, .. } | Mark::Area { places, .. } => places.iter_mut().for_each(moved),
-                Mark::Dot { at, .. } | Mark::Rectangle { at, .. } => moved(at),
+                Mark::Dot { at, .. } | Mark::Speck { at, .. } | Mark::Rectangle { at, .. } => moved(at),
                 Mark::Text(text) => moved(&mut text.at),
             }
             mark

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::scene::{Anchor, Mark, Place, Role, Scene, Text, shape};
 use super::text::runs_left;
-use super::theme::{FIRST_HIGH_LEVEL, Palette, SERIES};
+use super::theme::{CLASSES, FIRST_HIGH_LEVEL, Palette, SERIES};
 
 /// Dashes by their number.
 const DASHES: [&str; 4] = ["", "6 3", "2 3", "8 3 2 3"];
@@ -67,6 +67,11 @@ impl Paint {
                 self.colour(out, Role::Series(*series), "fill");
                 close(out, element, tooltip.as_deref());
             }
+            Mark::Speck { at, radius, class } => {
+                let _ = write!(out, r#"<circle cx="{:.1}" cy="{:.1}" r="{radius}""#, at.0, at.1);
+                self.colour(out, Role::Class(*class), "fill");
+                close(out, "circle", None);
+            }
             Mark::Rectangle { at, width, height, role, tooltip } => {
                 let _ = write!(out, r#"<rect x="{:.1}" y="{:.1}" width="{width:.1}" height="{height:.1}""#, at.0, at.1);
                 self.colour(out, *role, "fill");
@@ -106,6 +111,7 @@ impl Paint {
         let _ = match self {
             Self::Page => match role {
                 Role::Series(series) => write!(out, r#" class="figure-{attribute} figure-series-{}""#, series % SERIES + 1),
+                Role::Class(class) => write!(out, r#" class="figure-{attribute} figure-class-{}""#, class % CLASSES),
                 Role::Band(series) => write!(out, r#" class="figure-band figure-series-{}""#, series % SERIES + 1),
                 Role::Level(level) if attribute == "stroke" => write!(out, r#" class="figure-stroke figure-level-{level}""#),
                 Role::Level(level) => write!(out, r#" class="figure-cell figure-level-{level}""#),
@@ -120,6 +126,7 @@ impl Paint {
             Self::File(palette) => {
                 let colour = match role {
                     Role::Series(series) | Role::Band(series) => palette.series[series % SERIES].to_owned(),
+                    Role::Class(class) => palette.classes[class % CLASSES].to_owned(),
                     Role::Level(level) => palette.level(level),
                     Role::OnLevel(level) => palette.on_level(level).to_owned(),
                     Role::Ink => palette.ink.to_owned(),

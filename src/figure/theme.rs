@@ -23,6 +23,9 @@ pub enum Direction {
 /// How many series have a colour of their own; the next ones begin again.
 pub(super) const SERIES: usize = 8;
 
+/// How many classes have a colour of their own; the next ones begin again.
+pub(super) const CLASSES: usize = 10;
+
 /// Steps of the sequential scale, the ends counted.
 pub(super) const LEVELS: usize = 25;
 /// From this step on, what is written on the scale has the other colour: in both themes black or white stands out from every step.
@@ -37,6 +40,9 @@ pub(super) struct Palette {
     pub line: &'static str,
     pub line_strong: &'static str,
     pub series: [&'static str; SERIES],
+    /// Of points told by colour alone. Found by a search for the ten colours whose least distance (Ottosson's Oklab) is greatest as they are seen
+    /// with all cones, and without those for long or for medium waves (Machado, Oliveira and Fernandes 2009), none paler than 3:1 on paper.
+    pub classes: [&'static str; CLASSES],
     /// Where the sequential scale ends; it begins at the paper.
     pub level: &'static str,
     /// What is written on the scale's lower and on its upper steps.
@@ -73,6 +79,7 @@ impl Theme {
                 line: "#deded7",
                 line_strong: "#b9b9b0",
                 series: ["#0072b2", "#c2570c", "#00805f", "#b0548a", "#7a6a00", "#3f7fa6", "#8a4b2a", "#5d5d5d"],
+                classes: ["#3092e5", "#c53500", "#007a56", "#ba8900", "#684fce", "#543700", "#4fa487", "#0a2093", "#5a1150", "#38557e"],
                 level: "#00355a",
                 on_level: ["#000000", "#ffffff"],
             },
@@ -84,6 +91,7 @@ impl Theme {
                 line: "#30343a",
                 line_strong: "#555b63",
                 series: ["#56b4e9", "#e69f00", "#2fbf94", "#d98bb8", "#d9cf4a", "#8fc1e0", "#d08a63", "#a9a9a9"],
+                classes: ["#3ea8ff", "#aa4b28", "#20d2ae", "#dfe066", "#5e60c5", "#a08c03", "#297776", "#b4d2ff", "#e9a554", "#9e89a9"],
                 level: "#56b4e9",
                 on_level: ["#ffffff", "#000000"],
             },
@@ -120,7 +128,7 @@ mod tests {
                 let (step, written) = (palette.level(level), palette.on_level(level));
                 assert!(contrast(written, &step) >= 4.5, "{written} on {step}, step {level}: {}", contrast(written, &step));
             }
-            for series in palette.series {
+            for series in palette.series.into_iter().chain(palette.classes) {
                 assert!(contrast(series, palette.paper) >= 3.0, "{series} on {}", palette.paper);
             }
         }

@@ -154,6 +154,39 @@ impl Embedder {
         answer(&self.retrievals, question, || self.retrieve(&own))
     }
 
+    /// What [`Self::retrieval`] would give, where that is kept: no network looks at anything.
+    #[must_use]
+    pub fn kept_retrieval(&self, run: &Run, split: Split) -> Option<Retrieval> {
+        let bytes = std::fs::read(self.retrieval_file(run, split)).ok()?;
+        let kept: KeptRetrieval = serde_json::from_slice(&bytes).ok()?;
+        Some(kept.retrieval).filter(|_| run.weights.as_ref() == Some(&kept.weights))
+    }
+
+    /// Whether the embeddings of a split are kept, so that no network has to look at its images.
+    #[must_use]
+    pub fn has_embeddings(&self, run: &Run, split: Split, stage: Stage) -> bool {
+        self.store.run_folder(&run.id).join(name(split, stage)).is_file()
+    }
+
+    /// How many images of the split the run has embeddings of, as its data set and its settings say. 0 where there is no such split.
+    ///
+    /// # Errors
+    /// [`AppError::Conflict`] when the run's data set is not known.
+    pub fn count(run: &Run, split: Split) -> AppResult<usize> {
+        let dataset = dataset_of(&run.config)?;
+        let size = |wanted| dataset.splits.iter().find(|(split, _)| *split == wanted).map_or(0, |(_, count)| *count);
+        let train = Part::cut(size(Split::Train), held_out(run));
+        Ok(match split {
+            Split::Train => train,
+            Split::Validation => size(Split::Train) - train,
+            Split::Test => size(Split::Test),
+        })
+    }
+
+    fn retrieval_file(&self, run: &Run, split: Split) -> std::path::PathBuf {
+        self.store.run_folder(&run.id).join(format!("retrieval-{}.json", split.name()))
+    }
+
     /// The network of the run called `run`.
     ///
     /// # Errors
@@ -231,11 +264,10 @@ impl Embedder {
     }
 
     fn retrieve(&self, own: &Embeddings) -> AppResult<Retrieval> {
-        let path = self.store.run_folder(&own.run.id).join(format!("retrieval-{}.json", own.split.name()));
+        let path = self.retrieval_file(&own.run, own.split);
         let weights = own.run.weights.as_deref().unwrap_or_default();
-        let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<KeptRetrieval>(&bytes).ok());
-        if let Some(kept) = kept.filter(|kept| kept.weights == weights && kept.retrieval.said.len() == own.labels.len()) {
-            return Ok(kept.retrieval);
+        if let Some(kept) = self.kept_retrieval(&own.run, own.split).filter(|kept| kept.said.len() == own.labels.len()) {
+            return Ok(kept);
         }
         let said = self.vote(own)?;
         let right = said.iter().zip(&own.labels).filter(|(said, label)| said == label).count();
@@ -302,6 +334,16 @@ impl Embeddings {
             .map_err(|error| AppError::Conflict(format!("The embeddings of {}: {error}.", self.run.id)))
     }
 
+    /// In what space the run's network learned.
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        let setting = |key: &str| self.run.config.get(key).cloned().unwrap_or_default();
+        Geometry {
+            distance: serde_json::from_value(setting("distance")).unwrap_or(Distance::Squared),
+            normalise: setting("normalised").as_bool().unwrap_or_default(),
+        }
+    }
+
     /// One embedding, `[dimension]`.
     #[must_use]
     pub fn row(&self, index: usize) -> &[f32] {
@@ -330,13 +372,8 @@ pub fn name(split: Split, stage: Stage) -> String {
 fn triplet_loss(own: &Embeddings) -> AppResult<f64> {
     let internal = |error: triplets::TripletError| AppError::Internal(error.into());
     let drawn = Offline { validation_share: 0.0, ..Offline::default() }.draw(&own.labels, own.run.seed).map_err(internal)?;
-    let setting = |key: &str| own.run.config.get(key).cloned().unwrap_or_default();
-    let geometry = Geometry {
-        distance: serde_json::from_value(setting("distance")).unwrap_or(Distance::Squared),
-        normalise: setting("normalised").as_bool().unwrap_or_default(),
-    };
-    let embeddings = triplets::Embeddings::new(&own.values, own.dimension, geometry).map_err(internal)?;
-    let margin = setting("margin").as_f64().unwrap_or_default();
+    let embeddings = triplets::Embeddings::new(&own.values, own.dimension, own.geometry()).map_err(internal)?;
+    let margin = own.run.config.get("margin").and_then(serde_json::Value::as_f64).unwrap_or_default();
     Ok(triplets::losses::triplet_margin(&embeddings, &drawn.training, margin, Mean::All).map_err(internal)?.loss)
 }
 

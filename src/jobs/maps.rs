@@ -146,10 +146,7 @@ impl Maps {
         if wanted.n < 2 {
             return Err(AppError::invalid("n", "expected at least 2 images."));
         }
-        wanted.n = wanted.n.min(count).min(project::MAXIMUM_TSNE_POINTS);
-        if wanted.method == Method::Pca {
-            (wanted.seed, wanted.perplexity) = (0, 1); // they decide nothing
-        }
+        wanted.settle(count);
         let mut known = lock(&self.known);
         if let Some(place) = known.iter().position(|(other, unfolding)| *other == wanted && !unfolding.has_failed()) {
             let found = Arc::clone(&known[place].1);
@@ -176,9 +173,25 @@ impl Maps {
         Ok(unfolding)
     }
 
+    /// The map that is wanted, if it is done: nothing is drawn, and no network looks at anything.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when there is no such run.
+    pub fn done(&self, mut wanted: Wanted) -> AppResult<Option<Arc<Map>>> {
+        let run = self.store.run(&wanted.run)?;
+        let splits = wanted.splits().into_iter().map(|split| Embedder::count(&run, split)).sum::<AppResult<usize>>()?;
+        wanted.settle(splits);
+        let known = lock(&self.known).iter().find(|(other, _)| *other == wanted).map(|(_, unfolding)| unfolding.outcome());
+        if let Some(outcome) = known {
+            return Ok(outcome.and_then(Result::ok));
+        }
+        let path = self.store.run_folder(&run.id).join(wanted.name());
+        let kept = run.weights.as_ref().and_then(|weights| Kept::read(&path, ARRAY, weights)).and_then(Map::from_kept);
+        Ok(kept.map(Arc::new))
+    }
+
     fn parts(&self, wanted: &Wanted) -> AppResult<Vec<Arc<Embeddings>>> {
-        let splits = wanted.split.map_or_else(|| vec![Split::Train, Split::Test], |split| vec![split]);
-        splits.into_iter().map(|split| self.embedder.embeddings(&wanted.run, split, wanted.stage)).collect()
+        wanted.splits().into_iter().map(|split| self.embedder.embeddings(&wanted.run, split, wanted.stage)).collect()
     }
 }
 
@@ -187,6 +200,20 @@ impl Wanted {
     #[must_use]
     pub fn split_name(&self) -> &'static str {
         self.split.map_or("all", Split::name)
+    }
+
+    /// Whose images these are, in their order.
+    #[must_use]
+    pub fn splits(&self) -> Vec<Split> {
+        self.split.map_or_else(|| vec![Split::Train, Split::Test], |split| vec![split])
+    }
+
+    /// Brings what decides nothing to one value, so that equal maps are wanted alike; `count`: how many images there are.
+    fn settle(&mut self, count: usize) {
+        self.n = self.n.min(count).min(project::MAXIMUM_TSNE_POINTS);
+        if self.method == Method::Pca {
+            (self.seed, self.perplexity) = (0, 1);
+        }
     }
 
     /// What the file is called in the run's folder.

@@ -9,6 +9,7 @@
 //! A study's trials are runs ([`conduct`]): a server conducts those that wait ([`Studies`]), `torchboard tune` its own.
 
 mod embeddings;
+mod hardest;
 mod inference;
 mod judge;
 mod kept;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use self::{
     embeddings::{Embedder, Embeddings, Retrieval, Retrieved, VOTERS, embeds, vote},
+    hardest::{HardTriplet, hardest_triplets},
     inference::{Inference, Stage, Trained},
     judge::{Intervals, Judge, Judgement},
     maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},

@@ -52,7 +52,7 @@ pub struct Place {
 pub const PLACES: [Place; 8] = [
     Place { key: "nav-overview", address: Some("/") },
     Place { key: "nav-words", address: Some("/words") },
-    Place { key: "nav-triplet", address: None },
+    Place { key: "nav-triplet", address: Some("/triplet") },
     Place { key: "nav-skin", address: None },
     Place { key: "nav-fashion", address: Some("/fashion") },
     Place { key: "nav-runs", address: Some("/runs") },

@@ -6,7 +6,10 @@ use axum::extract::{Multipart, multipart::Field};
 
 use super::AppState;
 use crate::{
-    data::{Dataset, upload},
+    data::{
+        Dataset,
+        upload::{self, Framing},
+    },
     error::{AppError, AppResult},
     jobs::{self, Trained},
     store::Run,
@@ -103,7 +106,8 @@ impl Classifier {
     /// [`AppError::Invalid`] when it is none, damaged or too large.
     pub async fn prepare(&self, state: &AppState, image: Vec<u8>) -> AppResult<upload::Upload> {
         let side = self.dataset.shape[0];
-        state.compute(move |_| upload::read(&image, side)).await
+        let framing = if self.dataset.id().starts_with("mnist") { Framing::Weighted } else { Framing::Whole };
+        state.compute(move |_| upload::read(&image, side, framing)).await
     }
 
     /// Whether the network makes embeddings, and tells no classes apart.

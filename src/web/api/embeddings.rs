@@ -34,6 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(unfolding))
         .routes(routes!(retrieval))
         .routes(routes!(neighbors))
+        .routes(routes!(votes))
 }
 
 /// The embeddings of a split, in the data set's order.
@@ -228,6 +229,31 @@ async fn neighbors(State(state): State<AppState>, Path(id): Path<String>, parame
             Ok(Json(Neighbors { index, label: own.labels[index], neighbors: neighbors.into_iter().map(Neighbor::from).collect() }))
         })
         .await
+}
+
+/// What nearest neighbours say of the images of a split.
+#[derive(Serialize, ToSchema)]
+struct Votes {
+    #[schema(example = 10000)]
+    n: usize,
+    /// The label that most of each image's five nearest training images have: u8, base64.
+    #[schema(example = "BwIBAAQB")]
+    said: String,
+}
+
+/// What the five nearest training images say of each image, in the order of the split; computed once.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/votes", tag = "runs",
+    params(("id" = String, Path, example = "triplet-report"), ("split" = Option<String>, Query, description = "`train`, `validation`, `test` (the default), or `all`: training images, then test images", example = "test")),
+    responses((status = 200, body = Votes), (status = 404, description = "No such run, or no such split of its data"), (status = 409, description = "The run is not done, or its network makes no embeddings"),
+        (status = 503, description = "The data set is not here; `detail` says what brings it")))]
+async fn votes(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<Json<Votes>> {
+    let splits = wanted(id.clone(), &parameters)?.splits();
+    let said = state.compute(move |state| {
+        let parts = splits.into_iter().map(|split| Ok(state.embedder.retrieval(&id, split)?.said.clone())).collect::<AppResult<Vec<_>>>()?;
+        Ok(parts.concat())
+    });
+    let said = said.await?;
+    Ok(Json(Votes { n: said.len(), said: BASE64.encode(said) }))
 }
 
 impl From<(usize, u8, f32)> for Neighbor {

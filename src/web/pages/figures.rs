@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use super::{datasets, fashion, runs, studies, words, words::Voice};
+use super::{datasets, fashion, runs, studies, triplet, words, words::Voice};
 use crate::{
     error::{AppError, AppResult},
     figure::{Direction, Figure, Theme, Width},
@@ -31,6 +31,8 @@ async fn figure(State(state): State<AppState>, Path(name): Path<String>, shell: 
             studies::file(app, voice, &name, &parameters)
         } else if name.starts_with("fashion-") {
             fashion::file(app, voice, &name, &parameters)
+        } else if name.starts_with("triplet-") {
+            triplet::file(app, voice, &name, &parameters)
         } else {
             words::file(app, voice, &name, parameters)
         }

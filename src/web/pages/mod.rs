@@ -4,10 +4,12 @@ mod api;
 mod datasets;
 mod fashion;
 mod figures;
+mod networks;
 mod overview;
 mod preferences;
 mod runs;
 mod studies;
+mod triplet;
 mod words;
 
 use askama::Template;
@@ -26,6 +28,7 @@ pub fn router(document: OpenApi) -> Router<AppState> {
         .merge(runs::router())
         .merge(studies::router())
         .merge(fashion::router())
+        .merge(triplet::router())
         .merge(figures::router())
         .merge(api::router(document))
 }

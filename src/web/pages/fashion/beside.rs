@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::networks::is_of;
 use crate::{
     error::AppResult,
     report::{self, FashionReport, Outcome, Training},
@@ -137,11 +138,6 @@ pub fn last_of(run: &Run) -> Option<Outcome> {
         validation_loss: last("validation_loss")?,
         validation_accuracy: last("validation_accuracy")?,
     })
-}
-
-/// Whether `run` was trained on this data set.
-pub fn is_of(run: &Run, dataset: &str) -> bool {
-    run.dataset.as_ref().is_some_and(|used| used.id == dataset)
 }
 
 /// The best run on the real data that has none of the report's settings.

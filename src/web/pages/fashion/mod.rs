@@ -3,7 +3,6 @@
 mod beside;
 mod picture;
 mod plots;
-mod summary;
 
 use std::sync::Arc;
 
@@ -17,19 +16,20 @@ use axum::{
 };
 
 use self::{
-    beside::{Beside, DATASET, Pair, SAMPLE, is_of},
+    beside::{Beside, DATASET, Pair, SAMPLE, SYSTEM},
     picture::Picture,
     plots::Counting,
-    summary::{Summary, grouped},
 };
 use super::{
-    figures, page,
-    words::{Drawing, Sentence, Voice, fixed},
+    figures,
+    networks::{Plate, Summary, grouped, is_of, signed},
+    page,
+    words::{Sentence, Voice, fixed},
 };
 use crate::{
     data::{self, Split},
     error::{AppError, AppResult},
-    figure::{Cell, Figure, Table},
+    figure::{Cell, Table},
     jobs::Judgement,
     metrics::Interval,
     report::{self, FashionReport, Outcome},
@@ -145,14 +145,6 @@ struct FashionPage {
     fault: Option<String>,
 }
 
-/// A figure within its frame.
-struct Plate {
-    id: String,
-    title: String,
-    reading: String,
-    drawing: Drawing,
-}
-
 /// A network on the test images.
 struct Test {
     judgement: Arc<Judgement>,
@@ -212,7 +204,7 @@ impl FashionPage {
             Some(Seen::Fault(fault)) => (None, Some(fault)),
             None => (None, None),
         };
-        let summary = Summary::of(&beside.tuned.config)?;
+        let summary = Summary::of(SYSTEM, &beside.tuned.config, DATASET)?;
         Ok(Self { shell, voice, report: report::fashion(), beside, summary, learning, run, test, beyond, picture, fault })
     }
 
@@ -240,10 +232,7 @@ impl FashionPage {
             (ours.validation_loss, theirs.validation_loss),
             (ours.validation_accuracy, theirs.validation_accuracy),
         ];
-        Some(pairs.map(|(ours, theirs)| {
-            let written = fixed(ours - theirs, 4);
-            if ours > theirs && written.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) { format!("+{written}") } else { written }
-        }))
+        Some(pairs.map(|(ours, theirs)| signed(ours - theirs, 4)))
     }
 
     fn about(&self, pair: &Pair) -> String {
@@ -310,15 +299,6 @@ impl FashionPage {
     fn counting_link(&self, matrix: &str) -> String {
         let run = self.run.as_ref().map(|run| format!("run={}&", run.id)).unwrap_or_default();
         format!("/fashion?{run}matrix={matrix}#confusion")
-    }
-}
-
-impl Plate {
-    /// `query` is that of the figure's files, with its question mark.
-    fn new(figure: &Figure, query: &str) -> AppResult<Self> {
-        let drawing = Drawing::new(figure, &figure.id, query)?;
-        let id = figure.id.strip_prefix("fashion-").unwrap_or(&figure.id).to_owned();
-        Ok(Self { id, title: figure.title.clone(), reading: figure.reading.clone(), drawing })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::beside::{DATASET, SYSTEM};
 use crate::{
     data::datasets,
     error::{AppError, AppResult},
@@ -27,17 +26,21 @@ pub struct Layer {
     pub shape: String,
     /// Trainable values, grouped by thousands.
     pub parameters: String,
+    /// The shape without the batch: channels, height and width, or values.
+    pub output: Vec<i64>,
+    /// The bare name and kind.
+    pub kind: (&'static str, &'static str),
 }
 
 impl Summary {
-    /// Of the network that `config` describes.
+    /// Of the network of `system` that `config` describes, for images of `dataset`.
     ///
     /// # Errors
     /// Never for a configuration that is resolved.
-    pub fn of(config: &Map<String, Value>) -> AppResult<Self> {
-        let dataset = datasets().iter().find(|dataset| dataset.id() == DATASET);
-        let dataset = dataset.ok_or_else(|| AppError::Internal(anyhow::anyhow!("{DATASET} is not in the manifest")))?;
-        let network = models::build(SYSTEM, config, dataset.shape.map(|side| side as i64), dataset.classes.len() as i64)
+    pub fn of(system: &str, config: &Map<String, Value>, dataset: &str) -> AppResult<Self> {
+        let found = datasets().iter().find(|known| known.id() == dataset);
+        let dataset = found.ok_or_else(|| AppError::Internal(anyhow::anyhow!("{dataset} is not in the manifest")))?;
+        let network = models::build(system, config, dataset.shape.map(|side| side as i64), dataset.classes.len() as i64)
             .map_err(|error| AppError::Internal(error.into()))?;
         let layers = network.layers();
         let total: i64 = layers.iter().map(|layer| layer.parameters).sum();
@@ -45,6 +48,8 @@ impl Summary {
             name: format!("{} ({})", layer.name, layer.kind),
             shape: format!("(None, {})", layer.output.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")),
             parameters: grouped(layer.parameters),
+            output: layer.output.clone(),
+            kind: (layer.name, layer.kind),
         };
         Ok(Self { layers: layers.iter().map(line).collect(), total: grouped(total), size: size(total * 4) })
     }
@@ -76,8 +81,8 @@ mod tests {
 
     #[test]
     fn the_reports_network_is_summed_up_as_keras_does() {
-        let config = configuration::resolve(SYSTEM, &Map::from_iter([("units".into(), 32.into())])).unwrap();
-        let summary = Summary::of(&config).unwrap();
+        let config = configuration::resolve("mlp", &Map::from_iter([("units".into(), 32.into())])).unwrap();
+        let summary = Summary::of("mlp", &config, "fashion-mnist").unwrap();
         assert_eq!((summary.total.as_str(), summary.size.as_str()), ("25,450", "99.41 KB"));
         let lines: Vec<_> = summary.layers.iter().map(|layer| (layer.shape.as_str(), layer.parameters.as_str())).collect();
         assert_eq!(lines, [("(None, 784)", "0"), ("(None, 32)", "25,120"), ("(None, 10)", "330")]);
