@@ -254,9 +254,10 @@ fn a_map_of_digits_keeps_them_together_and_takes_in_new_ones() {
 
     let plane = Points::new(map.coordinates.as_flattened(), 2).unwrap();
     let told = |nearest: &torchboard::project::Neighbours, labels: &[u8], all: &[u8]| {
-        let right = labels.iter().enumerate().filter(|&(query, label)| {
-            nearest.of(query).filter(|&(index, _)| all[index] == *label).count() * 2 > nearest.per_query
-        });
+        let right = labels
+            .iter()
+            .enumerate()
+            .filter(|&(query, label)| nearest.of(query).filter(|&(index, _)| all[index] == *label).count() * 2 > nearest.per_query);
         right.count() as f64 / labels.len() as f64
     };
     let of_known = told(&neighbours_within(plane, 9).unwrap(), &labels[..KNOWN], &labels);
