@@ -1,5 +1,7 @@
 // A square to draw a digit on, with mouse, finger or pen: white on black, as the data set's images are.
 
+import { hold } from "./triplet-side.js";
+
 /** Share of the side that a stroke is wide. */
 const STROKE = 0.085;
 
@@ -11,7 +13,7 @@ export class Pad {
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       event.preventDefault();
-      canvas.setPointerCapture?.(event.pointerId);
+      hold(canvas, event);
       this.last = this.at(event);
       this.stroke(this.last); // a dot, if nothing follows
     });

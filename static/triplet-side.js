@@ -160,7 +160,7 @@ export class Side {
 
   press(event) {
     if (event.button !== 0) return;
-    this.canvas.setPointerCapture?.(event.pointerId);
+    hold(this.canvas, event);
     this.held = { x: event.offsetX, y: event.offsetY, last: [event.offsetX, event.offsetY], isSteady: true };
     if (this.atlas.isLassoing || event.shiftKey) this.path = [[event.offsetX, event.offsetY]];
   }
@@ -260,6 +260,15 @@ function circle(paper, [x, y], radius) {
   paper.beginPath();
   paper.arc(x, y, radius, 0, 2 * Math.PI);
   paper.stroke();
+}
+
+/** Lets a canvas hear of a pointer until it is released, wherever that goes. */
+export function hold(canvas, event) {
+  try {
+    canvas.setPointerCapture(event.pointerId);
+  } catch {
+    // A pointer that a script made can't be captured, and need not be.
+  }
 }
 
 /** What base64 stands for. */

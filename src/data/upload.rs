@@ -260,7 +260,7 @@ mod tests {
                 Step::Negated,
                 Step::Blackened,
                 Step::Trimmed { from: (400, 300), to: (100, 200) },
-                Step::Scaled { to: (14, 28, Framing::Whole) },
+                Step::Scaled { to: (14, 28) },
                 Step::Centred,
             ];
             assert_eq!(upload.steps, expected);

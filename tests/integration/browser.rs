@@ -111,10 +111,11 @@ impl Drop for Browser {
     }
 }
 
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--enable-unsafe-swiftshader", // WebGL without a graphics card; the pages are our own
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -129,7 +130,7 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
     let server = Server::start();
     for (width, colours) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
         browser.look(width, colours).await;
-        for path in ["/", "/api", "/words", "/words/bias", "/datasets?set=skin-sample", "/nothing"] {
+        for path in ["/", "/api", "/words", "/words/bias", "/datasets?set=skin-sample", "/triplet", "/nothing"] {
             for (language, direction) in [("en", "ltr"), ("fa", "rtl")] {
                 let at = format!("{path} in {language}, {colours}, at {width}");
                 let separator = if path.contains('?') { '&' } else { '?' };

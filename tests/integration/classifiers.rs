@@ -44,7 +44,8 @@ pub fn form(name: &str, file: &[u8], fields: &[(&str, &str)]) -> (String, Vec<u8
     (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
-async fn post(server: &Server, path: &str, (kind, body): (String, Vec<u8>)) -> (u16, String) {
+/// The status and the text that a form is answered with.
+pub async fn post(server: &Server, path: &str, (kind, body): (String, Vec<u8>)) -> (u16, String) {
     let response = server.request("POST", path).header("Content-Type", kind).body(body).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }

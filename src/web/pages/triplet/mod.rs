@@ -21,7 +21,7 @@ use axum::{
 
 use self::{
     beside::{Beside, DATASET, Epoch, SAMPLE, SYSTEM},
-    miners::{Measured, Miner, Miners},
+    miners::{Measured, Miners},
     network::Block,
     picture::Picture,
     view::{Colouring, SIZES, SPLITS, View},
@@ -305,12 +305,6 @@ impl TripletPage {
         self.shown.as_ref().is_some_and(|shown| shown.run.id == run.id)
     }
 
-    fn seeds(&self, miner: &Miner) -> String {
-        let mut seeds: Vec<u64> = miner.runs.iter().map(|run| run.seed).collect();
-        seeds.sort_unstable();
-        seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
-    }
-
     fn thousands(&self, count: &u64) -> String {
         grouped(*count as i64)
     }
@@ -321,12 +315,41 @@ impl TripletPage {
         [measured.knn_accuracy, one, five, ten, measured.map_at_r, measured.silhouette].map(|value| fixed(value, 4))
     }
 
-    fn size_name(&self, size: &usize) -> String {
-        match *size {
-            size if size == SIZES[3] => self.say("triplet-all"),
-            size if size == SIZES[0] => format!("{} ({})", grouped(size as i64), self.say("triplet-reports")),
-            size => grouped(size as i64),
+    /// What a list of the form offers: value, name, and whether the address asks for it.
+    fn options(&self, shown: &Shown, field: &str) -> Vec<(String, String, bool)> {
+        let view = &shown.view;
+        let named = |value: &str, key: &str, chosen: &str| (value.to_owned(), self.say(key), value == chosen);
+        match field {
+            "split" => SPLITS.map(|split| named(split, &format!("triplet-split-{split}"), view.split())).into(),
+            "colour" => Colouring::ALL
+                .map(|colouring| named(colouring.name(), &format!("triplet-colour-{}", colouring.name()), view.colouring.name()))
+                .into(),
+            "method" => [("tsne", "t-SNE"), ("pca", "PCA")]
+                .map(|(value, name)| (value.to_owned(), name.to_owned(), value == view.method()))
+                .into(),
+            _ => {
+                let own = Some(view.n()).filter(|n| !SIZES.contains(n));
+                own.into_iter().chain(SIZES).map(|size| (size.to_string(), self.size_name(size), size == view.n())).collect()
+            }
         }
+    }
+
+    fn size_name(&self, size: usize) -> String {
+        let number = grouped(size as i64);
+        match SIZES.iter().position(|other| *other == size) {
+            Some(0) => format!("{number} ({})", self.say("triplet-reports")),
+            Some(3) => self.say("triplet-all"),
+            _ => number,
+        }
+    }
+
+    /// The images of a triplet: what each is, its place, how far it is from the anchor.
+    fn roles(&self, hard: &jobs::HardTriplet) -> [(&'static str, usize, Option<f32>); 3] {
+        [
+            ("anchor", hard.anchor, None),
+            ("positive", hard.positive, Some(hard.to_positive)),
+            ("negative", hard.negative, Some(hard.to_negative)),
+        ]
     }
 
     fn story(&self, picture: &Picture) -> Vec<String> {
@@ -376,16 +399,12 @@ impl Shown {
         })
     }
 
-    fn class(&self, label: &str) -> String {
-        label.parse().map_or_else(|_| label.to_owned(), |label: u8| picture::name(self.dataset, label))
+    fn is_by_error(&self) -> bool {
+        self.view.colouring == Colouring::Error
     }
 
     fn image(&self, index: &usize) -> String {
         format!("/api/v1/datasets/{}/images/test/{index}.png", self.dataset.id())
-    }
-
-    fn is_tsne(&self) -> bool {
-        self.view.method() == "tsne"
     }
 }
 
@@ -401,7 +420,7 @@ impl Side {
         // Colours that nobody knows yet are those of labels.
         let (view, told) = match told {
             Some(told) => (view.clone(), told),
-            None => (View { colouring: Colouring::Label, ..view.clone() }, None),
+            None => (view.coloured(Colouring::Label), None),
         };
         let figure = plots::map(voice, &view, stage, &map, told.as_deref(), None);
         let drawing = Drawing::new(&figure, "triplet-map", &format!("{}&stage={}", view.query(), stage.name()))?;

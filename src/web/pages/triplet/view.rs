@@ -53,6 +53,11 @@ impl Colouring {
 }
 
 impl View {
+    /// The same map with other colours.
+    pub fn coloured(&self, colouring: Colouring) -> Self {
+        Self { colouring, ..self.clone() }
+    }
+
     /// Reads `split`, `n` (a number, or `all`), `method`, `seed`, `perplexity` and `colour`.
     ///
     /// # Errors
