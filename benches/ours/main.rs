@@ -7,6 +7,7 @@ mod runs;
 mod search;
 mod serve;
 mod train;
+mod triplet;
 mod tsne;
 mod tune;
 
@@ -22,11 +23,12 @@ fn main() {
         Some("search") => search::run(&rest),
         Some("serve") => serve::run(&rest),
         Some("train") => train::run(&rest),
+        Some("triplet") => triplet::run(&rest),
         Some("tsne") => tsne::run(&rest),
         Some("tune") => tune::run(&rest),
         other => {
             eprintln!(
-                "expected a suite (fit, grid, load, runs, search, serve, train, tsne, tune), got {other:?}; `make bench` runs them all"
+                "expected a suite (fit, grid, load, runs, search, serve, train, triplet, tsne, tune), got {other:?}; `make bench` runs them all"
             );
             std::process::exit(2);
         }

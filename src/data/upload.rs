@@ -260,7 +260,7 @@ mod tests {
                 Step::Negated,
                 Step::Blackened,
                 Step::Trimmed { from: (400, 300), to: (100, 200) },
-                Step::Scaled { to: (14, 28, Framing::Whole) },
+                Step::Scaled { to: (14, 28) },
                 Step::Centred,
             ];
             assert_eq!(upload.steps, expected);
@@ -281,9 +281,11 @@ mod tests {
         });
         let upload = read(&png(&DynamicImage::ImageLuma8(digit)), 28, Framing::Weighted).unwrap();
         assert!(upload.steps.contains(&Step::Scaled { to: (10, 20) }), "{:?}", upload.steps);
-        let rows = || upload.pixels.chunks(28).enumerate().flat_map(|(y, row)| row.iter().enumerate().map(move |(x, &shade)| (x, y, shade)));
+        let rows =
+            || upload.pixels.chunks(28).enumerate().flat_map(|(y, row)| row.iter().enumerate().map(move |(x, &shade)| (x, y, shade)));
         let mass: f64 = rows().map(|(_, _, shade)| f64::from(shade)).sum();
-        let centre = |of: fn((usize, usize)) -> usize| rows().map(|(x, y, shade)| (of((x, y)) as f64 + 0.5) * f64::from(shade)).sum::<f64>() / mass;
+        let centre =
+            |of: fn((usize, usize)) -> usize| rows().map(|(x, y, shade)| (of((x, y)) as f64 + 0.5) * f64::from(shade)).sum::<f64>() / mass;
         let (across, down) = (centre(|(x, _)| x), centre(|(_, y)| y));
         assert!((across - 14.0).abs() <= 0.51 && (down - 14.0).abs() <= 0.51, "{across} {down}");
     }

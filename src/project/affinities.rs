@@ -1,15 +1,11 @@
 //! The affinities of t-SNE: how much each pair of points belongs together, from distances and a perplexity.
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
-use super::Points;
 use super::lanes::{LANES, exp};
-use super::neighbours::unit;
+use super::sparse::SparseAffinities;
 
-/// Joint probabilities of all pairs of points.
-///
-/// Dense, for the few points whose map is computed from all pairs; [`super::sparse`] has those of many.
+/// Joint probabilities of all pairs of few points, in registers side by side: faster than to look up who is whose neighbour.
 pub(super) struct Affinities {
     /// How many points there are.
     pub count: usize,
@@ -22,60 +18,13 @@ pub(super) struct Affinities {
 }
 
 impl Affinities {
-    /// Gaussian affinities in which each point has effectively `perplexity` neighbours.
-    ///
-    /// Source: van der Maaten and Hinton 2008, section 2 and eq. 1.
-    pub fn new(points: Points, perplexity: f64) -> Self {
-        let count = points.count();
+    /// All pairs' places filled from those that have a probability.
+    pub fn new(sparse: &SparseAffinities) -> Self {
+        let count = sparse.count();
         let stride = count.next_multiple_of(LANES);
         let mut joint = vec![0.0_f32; count * stride];
-        // A power of two changes no digit, and the affinities ask for ratios alone: in this unit no square overflows.
-        let unit = unit(points.values.iter().fold(0.0, |most: f64, &value| most.max(f64::from(value).abs())));
-        let values: Vec<f32> = points.values.iter().map(|&value| (f64::from(value) * unit) as f32).collect();
-        let columns = transpose(&values, points.dimension, stride);
-        joint.par_chunks_exact_mut(stride).enumerate().for_each(|(row, conditional)| {
-            let point = &values[row * points.dimension..][..points.dimension];
-            Arch::new().dispatch(SquaredDistances { point, columns: &columns, distances: conditional });
-            conditional_probabilities(&mut conditional[..count], Some(row), perplexity.ln());
-            conditional[count..].fill(0.0);
-        });
-        symmetrise(&mut joint, count, stride);
-        let entropies: Vec<f64> = joint.par_chunks_exact(stride).map(negative_entropy).collect();
-        Self { count, stride, joint, negative_entropy: entropies.iter().sum() }
-    }
-}
-
-/// The points as columns, `[dimension, stride]`, so that distances to one point run along memory.
-fn transpose(points: &[f32], dimension: usize, stride: usize) -> Vec<f32> {
-    let mut columns = vec![0.0; dimension * stride];
-    for (index, row) in points.chunks_exact(dimension).enumerate() {
-        for (column, &value) in row.iter().enumerate() {
-            columns[column * stride + index] = value;
-        }
-    }
-    columns
-}
-
-/// Squared Euclidean distances from a point to every column, by differences: exactly 0 between equal points.
-struct SquaredDistances<'a> {
-    point: &'a [f32],
-    columns: &'a [f32],
-    distances: &'a mut [f32],
-}
-
-// Types instead of closures, so that the kernels are inlined into the dispatching function and compiled for its instruction set.
-impl WithSimd for SquaredDistances<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        self.distances.fill(0.0);
-        for (&value, column) in self.point.iter().zip(self.columns.chunks_exact(self.distances.len())) {
-            for (distance, &other) in self.distances.iter_mut().zip(column) {
-                let difference = value - other;
-                *distance = difference.mul_add(difference, *distance);
-            }
-        }
+        sparse.pairs().for_each(|(row, other, probability)| joint[row * stride + other] = probability);
+        Self { count, stride, joint, negative_entropy: sparse.negative_entropy }
     }
 }
 
@@ -175,52 +124,12 @@ impl WithSimd for Moments<'_> {
     }
 }
 
-/// From probabilities given one point to probabilities of pairs: the mean of both, over all points.
-fn symmetrise(joint: &mut [f32], count: usize, stride: usize) {
-    const BLOCK: usize = 64;
-    let scale = 0.5 / count as f32;
-    for (top, left) in (0..count).step_by(BLOCK).flat_map(|top| (0..=top).step_by(BLOCK).map(move |left| (top, left))) {
-        for row in top..(top + BLOCK).min(count) {
-            for column in left..(left + BLOCK).min(row) {
-                let mean = (joint[row * stride + column] + joint[column * stride + row]) * scale;
-                joint[row * stride + column] = mean;
-                joint[column * stride + row] = mean;
-            }
-        }
-    }
-}
-
-fn negative_entropy(row: &[f32]) -> f64 {
-    row.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(serde::Deserialize)]
-    struct Fixture {
-        dimension: usize,
-        perplexity: f64,
-        points: Vec<f32>,
-        joint: Vec<f64>,
-    }
-
-    #[test]
-    fn affinities_are_scikit_learns() {
-        for fixture in [
-            include_str!("../../tests/fixtures/project/affinities-60.json"),
-            include_str!("../../tests/fixtures/project/affinities-20.json"),
-        ] {
-            let fixture: Fixture = serde_json::from_str(fixture).unwrap();
-            let ours = Affinities::new(Points::new(&fixture.points, fixture.dimension).unwrap(), fixture.perplexity);
-            let largest = fixture.joint.iter().copied().fold(0.0, f64::max);
-            for (index, theirs) in fixture.joint.iter().enumerate() {
-                let ours = f64::from(ours.joint[index / ours.count * ours.stride + index % ours.count]);
-                // scikit-learn's bisection ends 1e-5 nats from the entropy asked for.
-                assert!((ours - theirs).abs() <= 1e-4 * theirs + 1e-7 * largest, "{index}: {ours} {theirs}");
-            }
-        }
+    fn negative_entropy(row: &[f32]) -> f64 {
+        row.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum()
     }
 
     #[test]

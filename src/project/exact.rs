@@ -1,16 +1,11 @@
 //! The gradient of t-SNE and its divergence, exactly: by the sum over all pairs.
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::affinities::Affinities;
 use super::descent::Objective;
 use super::lanes::{LANES, ln, total};
 
-/// Below this many points the threads take longer to wake than to work on one map.
-pub(super) const PARALLEL_POINTS: usize = 1_500;
-/// Rows a thread takes at a time.
-const ROWS: usize = 32;
 /// As good as infinity: beyond it the square of the distance overflows. A point out here neither pulls nor pushes.
 const FAR: f32 = 1e18;
 
@@ -53,8 +48,7 @@ impl Plane {
 
     /// Gradient of the KL divergence with the affinities multiplied by `exaggeration`, `[count]` of (x, y), into `gradient`.
     ///
-    /// Source: van der Maaten 2014, eq. 8: 4 (attraction - repulsion / Z). Every row is summed by itself in a fixed order, so that
-    /// the number of threads shows in no bit.
+    /// Source: van der Maaten 2014, eq. 8: 4 (attraction - repulsion / Z).
     fn gradient(&self, affinities: &Affinities, exaggeration: f32, gradient: &mut [[f32; 2]]) {
         let forces = self.per_row(affinities, Plane::force_on);
         let normaliser: f64 = forces.iter().map(|force| force.similarity).sum();
@@ -77,23 +71,15 @@ impl Plane {
     }
 
     /// Calls `work` on every point: the plane with that point itself taken far away, its place, its row of affinities.
-    fn per_row<T: Send>(&self, affinities: &Affinities, work: impl Fn(&Self, [f32; 2], &[f32]) -> T + Sync) -> Vec<T> {
-        let rows = |first: usize, probabilities: &[f32]| {
-            let mut others = Self { x: self.x.clone(), y: self.y.clone() };
-            let each = probabilities.chunks_exact(affinities.stride).enumerate().map(|(offset, probabilities)| {
-                let row = first + offset;
-                others.x[row] = FAR;
-                let result = work(&others, [self.x[row], self.y[row]], probabilities);
-                others.x[row] = self.x[row];
-                result
-            });
-            each.collect::<Vec<T>>()
-        };
-        if affinities.count < PARALLEL_POINTS {
-            return rows(0, &affinities.joint);
-        }
-        let chunks = affinities.joint.par_chunks(ROWS * affinities.stride).enumerate();
-        chunks.flat_map_iter(|(chunk, probabilities)| rows(chunk * ROWS, probabilities)).collect()
+    fn per_row<T>(&self, affinities: &Affinities, work: impl Fn(&Self, [f32; 2], &[f32]) -> T) -> Vec<T> {
+        let mut others = Self { x: self.x.clone(), y: self.y.clone() };
+        let each = affinities.joint.chunks_exact(affinities.stride).enumerate().map(|(row, probabilities)| {
+            others.x[row] = FAR;
+            let result = work(&others, [self.x[row], self.y[row]], probabilities);
+            others.x[row] = self.x[row];
+            result
+        });
+        each.collect()
     }
 
     /// How the points pull and push one at `own`, with similarity q = 1 / (1 + d²).

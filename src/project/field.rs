@@ -8,10 +8,14 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// Distance of the grid's nodes. The similarity 1 / (1 + d²) is as wide as 1 on every map.
-const SPACING: f32 = 0.5;
-/// Nodes along each axis that a point is spread on: those of a cubic spline.
-const STENCIL: usize = 4;
+/// Distances of the grid's nodes, of which a map takes the first that needs at most [`FINE_NODES`] along its longer side, or the last.
+///
+/// The similarity 1 / (1 + d²) is as wide as 1 on every map, so that no map needs finer nodes. Its spectrum falls as fast as
+/// exp(-k): at 1/2 the sampled kernel alone is off by 3%, at .3 by a few thousandths.
+const SPACINGS: [f32; 3] = [0.125, 0.2, 0.3];
+const FINE_NODES: f32 = 256.0;
+/// Nodes along each axis that a point is spread on: those of a spline of degree 5.
+const STENCIL: usize = 6;
 /// Nodes left free at the border: the spline's, and some for what the correction of the kernel spreads.
 const MARGIN: usize = 4;
 /// Points spread on one grid, before the grids are added: fixed, so that the number of threads shows in no bit.
@@ -20,7 +24,7 @@ const SPREAD: usize = 16_384;
 const LINES: usize = 8;
 /// Points a thread takes at a time.
 const POINTS: usize = 1_024;
-/// The most nodes along an axis: a map wider than 600 is seen less sharply, and memory is bounded.
+/// The most nodes along an axis: a map wider than 350 is seen less sharply, and memory is bounded.
 const MAXIMUM_NODES: usize = 1_200;
 
 /// The potential of all points, sum of 1 / (1 + d²) over their distances d, whose gradient pushes them apart.
@@ -109,11 +113,12 @@ impl Field {
         }
         let extent = [high[0] - low[0], high[1] - low[1]];
         let widest = extent[0].max(extent[1]);
-        let mut spacing = SPACING;
-        while widest / spacing > (MAXIMUM_NODES - 2 * MARGIN - STENCIL) as f32 && spacing.is_finite() {
+        let fine = SPACINGS.into_iter().find(|spacing| widest / spacing <= FINE_NODES);
+        let mut spacing = fine.unwrap_or(SPACINGS[SPACINGS.len() - 1]);
+        while widest / spacing > (MAXIMUM_NODES - 2 * MARGIN - STENCIL - 1) as f32 && spacing.is_finite() {
             spacing *= 2.0;
         }
-        let needed = extent.map(|extent| (extent / spacing) as usize + STENCIL + 2 * MARGIN);
+        let needed = extent.map(|extent| (extent / spacing) as usize + 1 + STENCIL + 2 * MARGIN);
         let fits = self.grid.as_ref().is_some_and(|grid| {
             // A grid much too large costs more than a new one.
             grid.spacing == spacing && (0..2).all(|axis| grid.nodes[axis] >= needed[axis] && grid.nodes[axis] <= 2 * needed[axis].max(32))
@@ -123,7 +128,8 @@ impl Field {
             let lengths = needed.map(|needed| good_length(2 * (needed + needed / 12)));
             self.grid = Some(Grid::new(lengths, spacing, &mut self.real, &mut self.complex));
         }
-        [0, 1].map(|axis| low[axis] - (MARGIN as f32 + 1.0) * spacing)
+        // Nodes stay where they are while points move, and with them what is left of the error.
+        [0, 1].map(|axis| ((low[axis] / spacing).floor() - (MARGIN as f32 + 1.0)) * spacing)
     }
 }
 
@@ -247,12 +253,13 @@ impl Grid {
     }
 }
 
-/// What undoes spreading by cubic splines and reading by them, along one axis: 1 / ((2 + cos t) / 3)².
+/// What undoes spreading by splines and reading by them, along one axis: the inverse square of the transform of their values at the
+/// nodes, 1, 26, 66, 26 and 1 of 120.
 ///
-/// Source: Essmann et al. 1995, eq. 4.8 for order 4: a spline's values at the nodes are 1/6, 4/6, 1/6.
+/// Source: Essmann et al. 1995, eq. 4.8, for order 6.
 fn correction(wave: usize, length: usize) -> f32 {
-    let turn = (std::f64::consts::TAU * wave as f64 / length as f64).cos();
-    (3.0 / (2.0 + turn)).powi(2) as f32
+    let turn = std::f64::consts::TAU * wave as f64 / length as f64;
+    (120.0 / (66.0 + 52.0 * turn.cos() + 2.0 * (2.0 * turn).cos())).powi(2) as f32
 }
 
 /// Where places lie on the grid.
@@ -264,32 +271,42 @@ struct Origin {
 }
 
 impl Origin {
-    /// The first node of a place's stencil, and how far the place is past the second, in units of the spacing.
+    /// The first node of a place's stencil, and how far the place is past the third, in units of the spacing.
     #[inline(always)]
     fn locate(self, place: [f32; 2]) -> ([usize; 2], [f32; 2]) {
         let (mut first, mut past) = ([0; 2], [0.0; 2]);
         for axis in 0..2 {
             let position = (place[axis] - self.corner[axis]) * self.scale;
-            let node = (position as usize).clamp(1, self.nodes[axis] - STENCIL + 1);
-            (first[axis], past[axis]) = (node - 1, position - node as f32);
+            let node = (position as usize).clamp(STENCIL / 2 - 1, self.nodes[axis] - STENCIL / 2 - 1);
+            (first[axis], past[axis]) = (node + 1 - STENCIL / 2, position - node as f32);
         }
         (first, past)
     }
 }
 
-/// The cubic spline's values at the four nodes around a place `t` past the second of them.
+/// The spline's values at the six nodes around a place `t` past the third of them, and its derivatives there.
+///
+/// Source: Essmann et al. 1995, eq. 4.1: from each degree to the next.
 #[inline(always)]
-fn spline(t: f32) -> [f32; STENCIL] {
-    let (square, rest) = (t * t, 1.0 - t);
-    let cube = square * t;
-    [rest * rest * rest / 6.0, cube / 2.0 - square + 2.0 / 3.0, (t + square - cube) / 2.0 + 1.0 / 6.0, cube / 6.0]
-}
-
-/// Its derivative.
-#[inline(always)]
-fn slope(t: f32) -> [f32; STENCIL] {
-    let (square, rest) = (t * t, 1.0 - t);
-    [-rest * rest / 2.0, 1.5 * square - 2.0 * t, 0.5 + t - 1.5 * square, square / 2.0]
+fn spline(t: f32) -> ([f32; STENCIL], [f32; STENCIL]) {
+    let mut values = [0.0; STENCIL];
+    (values[0], values[1]) = (1.0 - t, t);
+    let mut slopes = [0.0; STENCIL];
+    for order in 3..=STENCIL {
+        if order == STENCIL {
+            slopes[0] = -values[0];
+            for node in 1..STENCIL {
+                slopes[node] = values[node - 1] - values[node];
+            }
+        }
+        let scale = 1.0 / (order - 1) as f32;
+        for node in (1..order).rev() {
+            let from_left = t + (order - 1 - node) as f32;
+            values[node] = scale * (from_left * values[node - 1] + (order as f32 - from_left) * values[node]);
+        }
+        values[0] *= scale * (1.0 - t);
+    }
+    (values, slopes)
 }
 
 struct Spread<'a> {
@@ -306,7 +323,7 @@ impl WithSimd for Spread<'_> {
         let width = self.origin.nodes[0];
         for &place in self.places {
             let ([column, row], [x, y]) = self.origin.locate(place);
-            let (across, down) = (spline(x), spline(y));
+            let ((across, _), (down, _)) = (spline(x), spline(y));
             for node in 0..STENCIL {
                 let charges = &mut self.charges[(row + node) * width + column..][..STENCIL];
                 for lane in 0..STENCIL {
@@ -335,7 +352,7 @@ impl WithSimd for Read<'_> {
         let mut total = 0.0;
         for (&place, push) in self.places.iter().zip(self.pushes) {
             let ([column, row], [x, y]) = self.origin.locate(place);
-            let (across, down, across_slope, down_slope) = (spline(x), spline(y), slope(x), slope(y));
+            let ((across, across_slope), (down, down_slope)) = (spline(x), spline(y));
             let (mut value, mut by_x, mut by_y) = ([0.0_f32; STENCIL], [0.0_f32; STENCIL], [0.0_f32; STENCIL]);
             for node in 0..STENCIL {
                 let potential = &self.potential[(row + node) * width + column..][..STENCIL];
@@ -382,9 +399,15 @@ mod tests {
     #[test]
     fn pushes_are_the_sum_over_all_pairs() {
         let mut field = Field::new();
-        for (count, width, height) in
-            [(2, 3.0, 3.0), (50, 1.0, 1.0), (400, 12.0, 12.0), (1_500, 60.0, 35.0), (2_500, 7.0, 130.0), (800, 0.01, 0.02)]
-        {
+        for (count, width, height) in [
+            (2, 3.0, 3.0),
+            (50, 1.0, 1.0),
+            (400, 12.0, 12.0),
+            (1_500, 40.0, 35.0),
+            (1_500, 60.0, 80.0),
+            (2_500, 7.0, 130.0),
+            (800, 0.01, 0.02),
+        ] {
             let places = scattered(count, width, height);
             let mut pushes = vec![[0.0; 2]; count];
             let total = field.pushes(&places, &mut pushes);
@@ -396,8 +419,9 @@ mod tests {
             let error = error.sum::<f64>().sqrt() / size;
             let total_error = (total / exact_total - 1.0).abs();
             println!("{count} on {width} x {height}: pushes {error:.2e}, sum {total_error:.2e}");
-            assert!(error < 2e-3, "{count} points on {width} x {height}: {error}");
-            assert!(total_error < 1e-3, "{count} points on {width} x {height}: {total} {exact_total}");
+            // Wide maps have coarser grids.
+            assert!(error < if width.max(height) < 50.0 { 5e-4 } else { 5e-3 }, "{count} points on {width} x {height}: {error}");
+            assert!(total_error < 3e-4, "{count} points on {width} x {height}: {total} {exact_total}");
         }
     }
 
@@ -405,11 +429,14 @@ mod tests {
     fn splines_sum_to_one_and_slopes_to_nothing() {
         for step in 0..=10 {
             let t = step as f32 / 10.0;
-            assert!((spline(t).iter().sum::<f32>() - 1.0).abs() < 1e-6);
-            assert!(slope(t).iter().sum::<f32>().abs() < 1e-6);
-            let numeric = [0, 1, 2, 3].map(|node| (spline(t + 0.01)[node] - spline(t - 0.01)[node]) / 0.02);
-            numeric.iter().zip(slope(t)).for_each(|(numeric, slope)| assert!((numeric - slope).abs() < 1e-3, "{t}"));
+            let (values, slopes) = spline(t);
+            assert!((values.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+            assert!(slopes.iter().sum::<f32>().abs() < 1e-6);
+            let numeric: [f32; STENCIL] = std::array::from_fn(|node| (spline(t + 0.01).0[node] - spline(t - 0.01).0[node]) / 0.02);
+            numeric.iter().zip(slopes).for_each(|(numeric, slope)| assert!((numeric - slope).abs() < 1e-3, "{t}"));
         }
+        let (at_a_node, _) = spline(0.0);
+        [1.0, 26.0, 66.0, 26.0, 1.0, 0.0].iter().zip(at_a_node).for_each(|(value, ours)| assert!((value / 120.0 - ours).abs() < 1e-6));
     }
 
     #[test]

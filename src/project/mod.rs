@@ -1,9 +1,11 @@
-//! Projections: many-dimensional points in, 2-D points out. PCA and t-SNE.
+//! Projections: many-dimensional points in, 2-D points out. PCA and t-SNE; nearest neighbours.
 //!
-//! Both take [`Points`], checked once. Neither depends on the number of threads, nor t-SNE on the width of the machine's SIMD unit.
+//! All take [`Points`], checked once, and none depends on the number of threads. Nor does a map of few points on the width of the
+//! machine's SIMD unit.
 
 mod affinities;
 mod approximate;
+mod course;
 mod descent;
 mod exact;
 mod field;
@@ -11,12 +13,14 @@ mod lanes;
 mod neighbours;
 mod pca;
 mod place;
+mod preservation;
 mod sparse;
 mod tsne;
 
-pub use neighbours::{Neighbours, neighbours, neighbours_within, preservation, shared};
+pub use neighbours::{Neighbours, neighbours, neighbours_within};
 pub use pca::{Pca, pca};
 pub use place::place;
+pub use preservation::{preservation, shared};
 pub use tsne::{MAXIMUM_TSNE_POINTS, Phase, Progress, Stop, Tsne, TsneOptions, tsne};
 
 /// Points to be projected: finite, at least one, all of one dimension. Borrowed, row-major `[count, dimension]`.

@@ -45,8 +45,7 @@ impl Neighbours {
 ///
 /// Distances are computed in f32 by matrix products; those that the error bound of these products leaves in doubt are computed
 /// again from differences in f64, so that neither order nor ties depend on how a product was summed or on the number of threads.
-/// Time grows with `queries * points * dimension` (70,000 x 70,000 x 50: seconds; x 784: about a minute). Memory: one f32 copy of
-/// both, the answer, and a megabyte for each thread.
+/// Time grows with `queries * points * dimension`. Memory: one f32 copy of each, the answer, and a megabyte for each thread.
 ///
 /// # Errors
 /// [`ProjectError::Option`] when `k` is 0 or the dimensions differ, [`ProjectError::TooMany`] beyond 2³² - 1 points.
@@ -108,8 +107,8 @@ struct Search<'a> {
     per_query: usize,
     others: bool,
     near: Scaled,
-    /// Twice the negative of the queries.
-    asked: Scaled,
+    /// The queries, where they are not the points.
+    asked: Option<Scaled>,
 }
 
 /// Points about a common centre and in a common unit, so that no square overflows and norms are small.
@@ -139,15 +138,19 @@ impl<'a> Search<'a> {
             per_query,
             others,
             near: Scaled::new(points, &centre, unit),
-            asked: Scaled::new(queries, &centre, -2.0 * unit),
+            asked: (!others).then(|| Scaled::new(queries, &centre, unit)),
         }
+    }
+
+    fn asked(&self) -> &Scaled {
+        self.asked.as_ref().unwrap_or(&self.near)
     }
 
     /// The neighbours of the queries from `first` on, as many as there are places for.
     fn block(&self, first: usize, indices: &mut [u32], distances: &mut [f32]) {
         let dimension = self.points.dimension();
         let queries = indices.len() / self.per_query;
-        let asked = &self.asked.rows[first * dimension..][..queries * dimension];
+        let asked = &self.asked().rows[first * dimension..][..queries * dimension];
         let asked = MatRef::from_row_major_slice(asked, queries, dimension).transpose();
         let kept = self.per_query + usize::from(self.others);
         let mut nearest: Vec<Nearest> = (first..first + queries).map(|query| Nearest::new(kept, self.doubt(query))).collect();
@@ -157,7 +160,7 @@ impl<'a> Search<'a> {
             let products = &mut products[..queries * count];
             let block = MatRef::from_row_major_slice(block, count, dimension);
             let target = MatMut::from_column_major_slice_mut(products, count, queries);
-            matmul(target, Accum::Replace, block, asked, 1.0, Par::Seq);
+            matmul(target, Accum::Replace, block, asked, -2.0, Par::Seq);
             let squares = &self.near.squares[number * POINTS..][..count];
             for (nearest, products) in nearest.iter_mut().zip(products.chunks_exact(count)) {
                 Arch::new().dispatch(Scan { nearest, products, squares, first: (number * POINTS) as u32 });
@@ -177,8 +180,7 @@ impl<'a> Search<'a> {
     /// A rank |b|² - 2 ab differs from the exact one by at most (d + 8) u (|a| + |b|)²: d u of it for the product (Higham's bound),
     /// the rest for rounding the coordinates, the square and the sum.
     fn doubt(&self, query: usize) -> f32 {
-        let own = &self.asked.rows[query * self.points.dimension()..][..self.points.dimension()];
-        let own = own.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt() / 2.0;
+        let own = f64::from(self.asked().squares[query]).sqrt();
         let reach = own + self.near.norm;
         (2.0 * (self.points.dimension() + 8) as f64 * f64::from(f32::EPSILON / 2.0) * reach * reach) as f32
     }
@@ -200,7 +202,7 @@ impl<'a> Search<'a> {
 }
 
 /// A power of two, so that multiplying is exact, that brings `largest` to about 1.
-pub(super) fn unit(largest: f64) -> f64 {
+fn unit(largest: f64) -> f64 {
     if largest > 0.0 { (-largest.log2().ceil()).exp2() } else { 1.0 }
 }
 
@@ -329,36 +331,6 @@ impl WithSimd for SquaredDistance<'_> {
     }
 }
 
-/// Share, in \[0, 1\], of the `k` nearest others of each point that are among its `k` nearest on a map too; 1 for a single point.
-///
-/// `low`: the points' places, in the order of `high`.
-///
-/// # Errors
-/// As [`neighbours`], and [`ProjectError::Option`] when `low` has not one place for each point, [`ProjectError::NotFinite`] when a
-/// place is none.
-///
-/// Source: Lee and Verleysen 2009, Quality assessment of dimensionality reduction, Q_NX; k = 10 as in Kobak and Berens 2019 (KNN).
-pub fn preservation(high: Points, low: &[[f32; 2]], k: usize) -> Result<f64, ProjectError> {
-    shared(&neighbours_within(high, k)?, low)
-}
-
-/// As [`preservation`], for neighbours that are known already.
-///
-/// # Errors
-/// As [`preservation`].
-pub fn shared(high: &Neighbours, low: &[[f32; 2]]) -> Result<f64, ProjectError> {
-    if high.per_query == 0 {
-        return Ok(1.0);
-    }
-    if low.len() != high.queries() {
-        return Err(ProjectError::Option(format!("{} places are not one for each of {} points", low.len(), high.queries())));
-    }
-    let low = neighbours_within(Points::new(low.as_flattened(), 2)?, high.per_query)?;
-    let rows = high.indices.chunks_exact(high.per_query).zip(low.indices.chunks_exact(high.per_query));
-    let common: usize = rows.map(|(high, low)| high.iter().filter(|index| low.contains(index)).count()).sum();
-    Ok(common as f64 / high.indices.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{RngExt, SeedableRng};
@@ -442,18 +414,5 @@ mod tests {
         assert!(matches!(neighbours(plane, plane, 0), Err(ProjectError::Option(_))));
         assert!(matches!(neighbours(plane, space, 1), Err(ProjectError::Option(_))));
         assert_eq!(search(plane, plane, 1, false, &mut |_| ControlFlow::Break(())), Err(ProjectError::Cancelled));
-        assert!(matches!(preservation(plane, &[[0.0; 2]], 1), Err(ProjectError::Option(_))));
-    }
-
-    #[test]
-    fn preservation_counts_the_neighbours_that_stay() {
-        let line: Vec<f32> = (0..6).map(|number| number as f32 * number as f32).collect(); // 0 1 4 9 16 25
-        let points = Points::new(&line, 1).unwrap();
-        let kept: Vec<[f32; 2]> = line.iter().map(|&place| [0.0, place * 3.0]).collect();
-        assert_eq!(preservation(points, &kept, 2).unwrap(), 1.0);
-        // The nearest of 0, 1, 4, 9, 16, 25 are 1, 0, 1, 4, 9, 16. With 0 and 25 exchanged on the map, only 4, 9 and 16 keep theirs.
-        let exchanged: Vec<[f32; 2]> = [25.0, 1.0, 4.0, 9.0, 16.0, 0.0].map(|place| [place, 0.0]).to_vec();
-        assert_eq!(preservation(points, &exchanged, 1).unwrap(), 3.0 / 6.0);
-        assert_eq!(preservation(Points::new(&[1.0], 1).unwrap(), &[[0.0; 2]], 3).unwrap(), 1.0);
     }
 }

@@ -89,7 +89,6 @@ impl SparseAffinities {
     }
 
     /// All pairs with a probability: the two points, and it.
-    #[cfg(test)]
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize, f32)> {
         let row =
             |row| self.row(row).flat_map(move |(others, joint)| others.iter().zip(joint).map(move |(&other, &p)| (row, other as usize, p)));
@@ -215,15 +214,17 @@ fn steps(own: [f32; 2], places: &[[f32; 2]], others: &[u32; LANES]) -> ([f32; LA
 
 #[cfg(test)]
 mod tests {
+    use super::super::affinities::Affinities;
+    use super::super::{Points, neighbours_within};
     use super::*;
-    use crate::project::{Points, neighbours_within};
 
     #[derive(serde::Deserialize)]
     struct Fixture {
         dimension: usize,
         perplexity: f64,
         points: Vec<f32>,
-        neighbours: usize,
+        /// All others where none are named.
+        neighbours: Option<usize>,
         joint: Vec<f64>,
     }
 
@@ -236,17 +237,22 @@ mod tests {
     }
 
     #[test]
-    fn affinities_of_neighbours_are_scikit_learns() {
-        let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/project/affinities-near.json")).unwrap();
-        let ours = of(&fixture.points, fixture.dimension, fixture.neighbours, fixture.perplexity);
-        let count = ours.count();
-        let mut dense = vec![0.0; count * count];
-        ours.pairs().for_each(|(row, other, p)| dense[row * count + other] = f64::from(p));
-        let largest = fixture.joint.iter().copied().fold(0.0, f64::max);
-        assert!(dense.iter().filter(|&&p| p == 0.0).count() > count * count / 4, "neighbours alone must have affinities");
-        for (index, (ours, theirs)) in dense.iter().zip(&fixture.joint).enumerate() {
-            // scikit-learn's bisection ends 1e-5 nats from the entropy asked for.
-            assert!((ours - theirs).abs() <= 1e-4 * theirs + 1e-7 * largest, "{index}: {ours} {theirs}");
+    fn affinities_are_scikit_learns() {
+        for fixture in [
+            include_str!("../../tests/fixtures/project/affinities-60.json"),
+            include_str!("../../tests/fixtures/project/affinities-20.json"),
+            include_str!("../../tests/fixtures/project/affinities-near.json"),
+        ] {
+            let fixture: Fixture = serde_json::from_str(fixture).unwrap();
+            let count = fixture.points.len() / fixture.dimension;
+            let width = fixture.neighbours.unwrap_or(count - 1);
+            let ours = Affinities::new(&of(&fixture.points, fixture.dimension, width, fixture.perplexity));
+            let largest = fixture.joint.iter().copied().fold(0.0, f64::max);
+            for (index, theirs) in fixture.joint.iter().enumerate() {
+                let ours = f64::from(ours.joint[index / count * ours.stride + index % count]);
+                // scikit-learn's bisection ends 1e-5 nats from the entropy asked for.
+                assert!((ours - theirs).abs() <= 1e-4 * theirs + 1e-7 * largest, "{index}: {ours} {theirs}");
+            }
         }
     }
 

@@ -113,6 +113,8 @@ pub(super) struct Embedding {
     held_out: Part,
     triplets: Triplets,
     backpropagation: Option<Box<dyn Backpropagation>>,
+    /// Looks for a collapse, over the epochs that have one objective.
+    watch: Option<(Objective, Watch)>,
 }
 
 /// What the steps of an epoch add up to.
@@ -136,7 +138,7 @@ impl Embedding {
             return Err(AppError::invalid("config.validation_share", "nothing is left to learn from"));
         }
         let dataset = &setup.dataset.about.name;
-        Ok(Self { config, dataset, threads: setup.spec.threads, train, held_out, triplets, backpropagation: None })
+        Ok(Self { config, dataset, threads: setup.spec.threads, train, held_out, triplets, backpropagation: None, watch: None })
     }
 
     fn batches(&self) -> Batches {
@@ -256,7 +258,10 @@ impl Lesson for Embedding {
         let mut draws = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "mining"));
         let mut views = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "augmentation"));
         let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip };
-        let mut watch = Watch::new(objective);
+        let mut watch = match self.watch.take() {
+            Some((known, watch)) if known == objective => watch,
+            _ => Watch::new(objective),
+        };
         let (mut sums, mut rate, mut pixels) = (Sums::default(), 0.0, Vec::new());
         for (step, places) in steps.iter().enumerate() {
             if cancelled.load(Ordering::Relaxed) {
@@ -287,6 +292,7 @@ impl Lesson for Embedding {
             sums.add(&learned, spread, places.len());
             course.tick(step as u64, places.len() as u64, say);
         }
+        self.watch = Some((objective, watch));
         let mut measured = vec![(Split::Train, "learning_rate", rate)];
         measured.extend(sums.measured());
         measured.extend(self.validate(course)?);

@@ -3,12 +3,12 @@
 //! Fixtures: `tests/fixtures/project/*.json`, made by `make.py` beside them.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use torchboard::figure::{Arrow, Axis, Bar, Content, Direction, Figure, Group, Headings, Line, Point, Theme, Width};
-use torchboard::project::{Points, TsneOptions, pca, tsne};
+use torchboard::project::{Phase, Points, TsneOptions, neighbours, neighbours_within, pca, place, preservation, tsne};
 
 const GROUPS: [(&str, &str); 10] = [
     ("family", "man woman boy girl father mother son daughter king queen prince princess uncle aunt brother sister husband wife"),
@@ -217,4 +217,54 @@ fn bars_and_lines_are_drawn() {
         ..axis
     };
     gallery("lines", &lines, Direction::LeftToRight);
+}
+
+/// The first `count` test digits of MNIST: pixels in 0..1, and what they are.
+fn digits(count: usize) -> Option<(Vec<f32>, Vec<u8>)> {
+    let folder = PathBuf::from(std::env::var_os("TORCHBOARD_DATA")?).join("mnist");
+    let read = |name: &str, header: usize, bytes: usize| {
+        let mut file = flate2::read::GzDecoder::new(std::fs::File::open(folder.join(name)).ok()?);
+        let mut all = vec![0; header + bytes];
+        file.read_exact(&mut all).ok()?;
+        Some(all.split_off(header))
+    };
+    let pixels = read("t10k-images-idx3-ubyte.gz", 16, count * 784)?;
+    Some((pixels.into_iter().map(|pixel| f32::from(pixel) / 255.0).collect(), read("t10k-labels-idx1-ubyte.gz", 8, count)?))
+}
+
+#[test]
+fn a_map_of_digits_keeps_them_together_and_takes_in_new_ones() {
+    const KNOWN: usize = 2_000;
+    const NEW: usize = 200;
+    let Some((pixels, labels)) = digits(KNOWN + NEW) else {
+        println!("skipped: TORCHBOARD_DATA names no folder with MNIST");
+        return;
+    };
+    let (known, new) = pixels.split_at(KNOWN * 784);
+    let (known, new) = (Points::new(known, 784).unwrap(), Points::new(new, 784).unwrap());
+    let mut looks = 0;
+    let map = tsne(known, &TsneOptions { snapshot_every: 25, ..TsneOptions::default() }, &mut |progress| {
+        looks += usize::from(progress.phase == Phase::Descent);
+        ControlFlow::Continue(())
+    });
+    let map = map.unwrap();
+    assert_eq!(looks, (map.iterations - 1) / 25, "every look but the last, which is the map itself");
+    let kept = preservation(known, &map.coordinates, 10).unwrap();
+    assert!(kept > 0.35, "{kept} of the neighbours are kept");
+
+    let plane = Points::new(map.coordinates.as_flattened(), 2).unwrap();
+    let told = |nearest: &torchboard::project::Neighbours, labels: &[u8], all: &[u8]| {
+        let right = labels
+            .iter()
+            .enumerate()
+            .filter(|&(query, label)| nearest.of(query).filter(|&(index, _)| all[index] == *label).count() * 2 > nearest.per_query);
+        right.count() as f64 / labels.len() as f64
+    };
+    let of_known = told(&neighbours_within(plane, 9).unwrap(), &labels[..KNOWN], &labels);
+    assert!(of_known > 0.82, "{of_known} of the digits are told by their neighbours on the map");
+    let places = place(&map.coordinates, &neighbours(known, new, 15).unwrap()).unwrap();
+    let places = Points::new(places.as_flattened(), 2).unwrap();
+    let of_new = told(&neighbours(plane, places, 9).unwrap(), &labels[KNOWN..], &labels);
+    println!("{kept:.3} of the neighbours kept; told by neighbours: {of_known:.3} of the known, {of_new:.3} of the new digits");
+    assert!(of_new > of_known - 0.08, "{of_new} of the new digits land among their like");
 }

@@ -179,3 +179,45 @@ impl Eight for Avx2 {
         avx._mm256_movemask_ps(avx._mm256_cmp_ps::<NOT_EQUAL>(a, avx._mm256_setzero_ps())) as u8
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Everything([[f32; LANES]; 3]);
+
+    impl Pass for Everything {
+        type Output = (Vec<[u32; LANES]>, Vec<u8>);
+
+        #[inline(always)]
+        fn run(self, lanes: impl Eight) -> Self::Output {
+            let [a, b, c] = [lanes.load(&self.0[0]), lanes.load(&self.0[1]), lanes.load(&self.0[2])];
+            let results = [
+                lanes.add(a, b),
+                lanes.subtract(a, b),
+                lanes.multiply(a, b),
+                lanes.multiply_add(a, b, c),
+                lanes.maximum(a, b),
+                lanes.where_positive(a, b),
+                lanes.splat(self.0[0][3]),
+            ];
+            let mut numbers = vec![[0.0; LANES]; results.len()];
+            for place in 0..results.len() {
+                lanes.store(results[place], &mut numbers[place]);
+            }
+            let sets = vec![lanes.equal(a, b), lanes.not_zero(a), lanes.not_zero(b)];
+            (numbers.into_iter().map(|numbers| numbers.map(f32::to_bits)).collect(), sets)
+        }
+    }
+
+    #[test]
+    fn every_operation_gives_the_same_numbers_with_and_without_the_machines_instructions() {
+        let a = [0.1, -2.5, 0.0, 7.0, 1e-20, 3.3, -0.7, 1.000_000_1];
+        let b = [0.3, -2.5, 1.0, 0.0, 1e-20, -4.1, -0.7, 1.000_000_1];
+        let c = [-0.03, 1.0, 5.0, -7.0, 0.0, 13.0, -0.49, -1.0];
+        let found = dispatch(Everything([a, b, c]));
+        assert_eq!(found, Everything([a, b, c]).run(Portable));
+        assert_eq!(found.1, [0b1101_0010, 0b1111_1011, 0b1111_0111]);
+        assert_eq!(f32::from_bits(found.0[3][7]), 1.000_000_1_f32.mul_add(1.000_000_1, -1.0));
+    }
+}

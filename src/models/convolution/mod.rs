@@ -11,11 +11,14 @@ mod dropout;
 mod first;
 mod lanes;
 mod network;
+mod passes;
 mod product;
+mod shape;
 mod sparse;
 #[cfg(test)]
 mod tests;
 mod winograd;
 
 pub use dropout::Dropout;
-pub use network::{DirectNetwork, Shape, ShapeError};
+pub use network::DirectNetwork;
+pub use shape::{Shape, ShapeError};

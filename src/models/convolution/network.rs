@@ -1,83 +1,19 @@
-//! The network: its shape, its forward pass and its gradients.
+//! The network: its forward pass and its gradients, dealt out to threads.
 
 use rayon::prelude::*;
 
 use super::{
-    Dropout,
-    dense::{self, BLOCK, Order, ROWS, Sparse},
+    Dropout, Shape, ShapeError,
+    dense::{BLOCK, Order, ROWS, Sparse},
     first,
-    lanes::{Eight, LANES, Pass, dispatch},
+    lanes::dispatch,
+    passes::{ConvolutionGradients, Convolutions, Dense, DenseGradient, GradientScratch, Scratch},
     product::PANEL,
     sparse, winograd,
 };
 
 /// Images whose gradients are summed in one buffer: a task of the backward pass.
 const GROUP: usize = 16;
-
-/// Convolution 3×3, relu; convolution 3×3, relu; max-pooling 2×2; dropout; dense, relu; dropout; dense. Without padding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// Of an image; at least 6.
-    pub height: usize,
-    /// Of an image; at least 6.
-    pub width: usize,
-    /// Of an image.
-    pub channels: usize,
-    /// Of both convolutions: multiples of 8, the second at most 64.
-    pub filters: [usize; 2],
-    /// Of the hidden dense layer.
-    pub units: usize,
-    /// Numbers of an embedding.
-    pub outputs: usize,
-}
-
-/// A shape that the kernels are not made for.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("expected images of at least 6x6, and filters in multiples of 8 with at most 64 in the second convolution; got {0:?}")]
-pub struct ShapeError(pub Shape);
-
-impl Shape {
-    /// Height and width after the pooling; an odd line at the end falls away.
-    #[must_use]
-    pub fn pooled(&self) -> [usize; 2] {
-        [(self.height - 4) / 2, (self.width - 4) / 2]
-    }
-
-    /// Numbers of each parameter, in the order of [`DirectNetwork::forward`].
-    #[must_use]
-    pub fn parameters(&self) -> [usize; 8] {
-        let [first, second] = self.filters;
-        let features = self.order().inputs();
-        [
-            first * 9 * self.channels,
-            first,
-            second * 9 * first,
-            second,
-            self.units * features,
-            self.units,
-            self.outputs * self.units,
-            self.outputs,
-        ]
-    }
-
-    fn order(&self) -> Order {
-        Order { places: self.pooled().iter().product(), channels: self.filters[1] }
-    }
-
-    fn image(&self) -> usize {
-        self.height * self.width * self.channels
-    }
-
-    /// Width of the features between the convolutions, and how many numbers they are.
-    fn features(&self) -> [usize; 2] {
-        [self.width - 2, (self.height - 2) * (self.width - 2) * self.filters[0]]
-    }
-
-    /// Hidden units with those added that are always zero.
-    fn units_padded(&self) -> usize {
-        self.units.next_multiple_of(PANEL)
-    }
-}
 
 /// A network of one shape with room for its intermediate values. Weights are the caller's.
 pub struct DirectNetwork {
@@ -89,15 +25,15 @@ pub struct DirectNetwork {
 
 /// Weights as the kernels read them.
 #[derive(Default)]
-struct Packed {
-    first: Vec<f32>,
-    first_bias: Vec<f32>,
-    second: Vec<[f32; PANEL]>,
-    second_bias: Vec<f32>,
-    hidden: Vec<[f32; PANEL]>,
-    hidden_bias: Vec<f32>,
-    output: Vec<[f32; PANEL]>,
-    output_bias: Vec<f32>,
+pub(super) struct Packed {
+    pub first: Vec<f32>,
+    pub first_bias: Vec<f32>,
+    pub second: Vec<[f32; PANEL]>,
+    pub second_bias: Vec<f32>,
+    pub hidden: Vec<[f32; PANEL]>,
+    pub hidden_bias: Vec<f32>,
+    pub output: Vec<[f32; PANEL]>,
+    pub output_bias: Vec<f32>,
 }
 
 /// What the backward pass needs of the forward pass.
@@ -129,11 +65,11 @@ struct Gradient {
 
 /// Sums over one group of images.
 #[derive(Default, Clone)]
-struct Group {
-    first: Vec<f32>,
-    first_bias: Vec<f32>,
-    second: Vec<f32>,
-    second_bias: Vec<f32>,
+pub(super) struct Group {
+    pub first: Vec<f32>,
+    pub first_bias: Vec<f32>,
+    pub second: Vec<f32>,
+    pub second_bias: Vec<f32>,
 }
 
 impl DirectNetwork {
@@ -142,11 +78,7 @@ impl DirectNetwork {
     /// # Errors
     /// [`ShapeError`] when the kernels are not made for the shape.
     pub fn new(shape: Shape) -> Result<Self, ShapeError> {
-        let [first, second] = shape.filters;
-        let filters = [first, second].iter().all(|&filters| filters > 0 && filters % 8 == 0) && second <= 64;
-        if shape.height < 6 || shape.width < 6 || shape.channels == 0 || !filters || shape.units == 0 || shape.outputs == 0 {
-            return Err(ShapeError(shape));
-        }
+        shape.check()?;
         Ok(Self { shape, packed: Packed::default(), kept: Kept::default(), gradient: Gradient::default() })
     }
 
@@ -381,167 +313,6 @@ impl Group {
         let others = [&other.first, &other.first_bias, &other.second, &other.second_bias];
         for (sums, values) in self.parts().into_iter().zip(others) {
             sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        }
-    }
-}
-
-/// What a thread's forward passes work in.
-struct Scratch {
-    features: Vec<f32>,
-    mask: Vec<f32>,
-    tiles: winograd::Scratch,
-}
-
-impl Scratch {
-    fn new(shape: Shape) -> Self {
-        let tiles = winograd::Scratch::new(shape.filters[0]);
-        Self { features: vec![0.0; shape.features()[1]], mask: vec![0.0; shape.order().inputs()], tiles }
-    }
-}
-
-/// What a thread's backward passes work in.
-struct GradientScratch {
-    /// Gradients of an image's pooled features.
-    pooled: Vec<f32>,
-    features: Vec<f32>,
-    line: Vec<f32>,
-    lists: sparse::Lists,
-}
-
-impl GradientScratch {
-    fn new(shape: Shape) -> Self {
-        let [width, size] = shape.features();
-        Self {
-            pooled: vec![0.0; shape.order().padded()],
-            features: vec![0.0; size],
-            line: vec![0.0; width * shape.filters[0]],
-            lists: sparse::Lists::new(shape.filters[1], shape.pooled()[1]),
-        }
-    }
-}
-
-/// One image through both convolutions and the pooling.
-struct Convolutions<'a> {
-    shape: Shape,
-    packed: &'a Packed,
-    image: &'a [f32],
-    masked: bool,
-    scratch: &'a mut Scratch,
-    pooled: &'a mut [f32],
-    winners: Option<&'a mut [[u64; 4]]>,
-}
-
-impl Pass for Convolutions<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, lanes: impl Eight) {
-        let (shape, packed) = (self.shape, self.packed);
-        first_layer(shape, packed, self.image).forward(lanes, &mut self.scratch.features);
-        let second = winograd::Convolution {
-            features: &self.scratch.features,
-            width: shape.features()[0],
-            channels: shape.filters[0],
-            pooled: shape.pooled(),
-            weight: &packed.second,
-            bias: &packed.second_bias,
-            mask: self.masked.then_some(&self.scratch.mask),
-        };
-        second.forward(lanes, &mut self.scratch.tiles, self.pooled, self.winners);
-    }
-}
-
-fn first_layer<'a>(shape: Shape, packed: &'a Packed, image: &'a [f32]) -> first::Convolution<'a> {
-    first::Convolution { image, width: shape.width, channels: shape.channels, weight: &packed.first, bias: &packed.first_bias }
-}
-
-/// Some rows through the dense layers.
-struct Dense<'a> {
-    packed: &'a Packed,
-    shape: Shape,
-    pooled: &'a [f32],
-    mask: Option<&'a [f32]>,
-    hidden: &'a mut [f32],
-    embeddings: &'a mut [f32],
-}
-
-impl Pass for Dense<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, lanes: impl Eight) {
-        let (shape, packed) = (self.shape, self.packed);
-        let (depth, units) = (shape.order().padded(), shape.units_padded());
-        dense::forward(lanes, self.pooled, shape.order().stride(), &packed.hidden, depth, &packed.hidden_bias, self.hidden);
-        match self.mask {
-            Some(mask) => self.hidden.iter_mut().zip(mask).for_each(|(value, factor)| *value = value.max(0.0) * factor),
-            None => self.hidden.iter_mut().for_each(|value| *value = value.max(0.0)),
-        }
-        let width = packed.output_bias.len();
-        let mut outputs = vec![0.0; self.hidden.len() / units * width];
-        dense::forward(lanes, self.hidden, units, &packed.output, units, &packed.output_bias, &mut outputs);
-        for (embedding, row) in self.embeddings.chunks_exact_mut(shape.outputs).zip(outputs.chunks_exact(width)) {
-            embedding.copy_from_slice(&row[..shape.outputs]);
-        }
-    }
-}
-
-/// The gradients of a block of the hidden layer's weights, and of the inputs that they meet.
-struct DenseGradient<'a> {
-    pooled: &'a [f32],
-    stride: usize,
-    columns: &'a Sparse,
-    rows: &'a Sparse,
-    weights: &'a [f32],
-    scale: f32,
-    into: &'a mut [f32],
-    inputs: &'a mut [f32],
-}
-
-impl Pass for DenseGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, lanes: impl Eight) {
-        dense::weight_gradient(lanes, self.pooled, self.stride, self.columns, self.into);
-        dense::input_gradient(lanes, self.rows, self.weights, self.scale, self.inputs);
-    }
-}
-
-/// One image's part of the gradients of both convolutions.
-struct ConvolutionGradients<'a> {
-    shape: Shape,
-    packed: &'a Packed,
-    second: &'a [f32],
-    image: &'a [f32],
-    sets: &'a [[u64; 4]],
-    gradient: &'a [f32],
-    features: &'a mut [f32],
-    line: &'a mut [f32],
-    lists: &'a mut sparse::Lists,
-    group: &'a mut Group,
-}
-
-impl Pass for ConvolutionGradients<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, lanes: impl Eight) {
-        let shape = self.shape;
-        let ([filters, more], group) = (shape.filters, self.group);
-        let first = first_layer(shape, self.packed, self.image);
-        // Computed again: reading them back from memory would take as long.
-        first.forward(lanes, self.features);
-        let width = shape.features()[0];
-        let (sets, gradient) = (self.sets, self.gradient);
-        let winners = sparse::Winners { pooled: shape.pooled(), width, channels: filters, filters: more, sets, gradient };
-        winners.weight_gradient(lanes, self.features, self.lists, &mut group.second, &mut group.second_bias);
-        for (y, features) in self.features.chunks_exact(width * filters).enumerate().take(2 * shape.pooled()[0] + 2) {
-            winners.feature_gradient(lanes, y, self.second, self.line);
-            for (values, features) in self.line.as_chunks_mut::<LANES>().0.iter_mut().zip(features.as_chunks::<LANES>().0) {
-                lanes.store(lanes.where_positive(lanes.load(values), lanes.load(features)), values);
-            }
-            first.weight_gradient(lanes, y, self.line, &mut group.first, &mut group.first_bias);
         }
     }
 }

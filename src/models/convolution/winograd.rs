@@ -156,7 +156,7 @@ impl Convolution<'_> {
         mut winners: Option<&mut [u64; 4]>,
     ) {
         let filters = self.bias.len();
-        let sums = &sums[..(POINTS - 1) * WINDOWS + 1];
+        let sums = &sums[..=(POINTS - 1) * WINDOWS];
         for half in 0..PANEL / LANES {
             let start = panel * PANEL + half * LANES;
             if start >= filters {

@@ -14,8 +14,8 @@ pub struct Spread {
     pub between: f64,
 }
 
-/// Looks at the batches of an epoch, one by one, for a collapse. Make a new one for each epoch, so that what it says depends on the epoch
-/// alone.
+/// Looks at the batches of a training, one by one, for a collapse. One that is resumed begins to look anew: its verdict comes later, and its
+/// numbers are the same.
 #[derive(Debug, Clone)]
 pub struct Watch {
     objective: Objective,
@@ -61,8 +61,8 @@ pub enum Remedy {
 
 /// Share of the mean squared length below which the variation of all embeddings is that of one point.
 ///
-/// Untrained networks on MNIST start at about 0.3, and those that learn stay above 0.1; with the hardest triplets and squared distances
-/// they fall below 0.001 within some hundred steps and go on falling.
+/// Small dense networks on MNIST start at about 0.4 and rise to 0.7 and more where they learn from all triplets; where they learn from the
+/// hardest from the start, with either distance, they fall below 0.001 within some hundred steps.
 pub const ONE_POINT: f64 = 1e-3;
 /// Share of the margin below which the mean distance between labels is none: of the margin itself with squared distances, of its square
 /// (against the mean square) with straight ones, which is the same share of a length. Untrained networks on MNIST start at about 0.1.
@@ -142,14 +142,16 @@ impl Collapse {
     pub fn remedies(&self, objective: &Objective) -> Vec<Remedy> {
         let mut remedies = Vec::new();
         if let Objective::Triplet { mining, geometry, margin, .. } = *objective {
+            // With the hardest triplets straight distances and unit length collapse as well, so that they are no remedy there.
             if mining == Mining::Hard {
                 remedies.push(Remedy::EasierTriplets);
-            }
-            if geometry.distance == Distance::Squared {
-                remedies.push(Remedy::StraightDistance);
-            }
-            if self.reason == Reason::Shrunk && !geometry.normalise {
-                remedies.push(Remedy::Normalise);
+            } else {
+                if geometry.distance == Distance::Squared {
+                    remedies.push(Remedy::StraightDistance);
+                }
+                if self.reason == Reason::Shrunk && !geometry.normalise {
+                    remedies.push(Remedy::Normalise);
+                }
             }
             if geometry.normalise && margin > 1.0 {
                 remedies.push(Remedy::SmallerMargin);
@@ -258,10 +260,9 @@ mod tests {
     fn remedies_fit_the_objective() {
         let collapse = |reason| Collapse { reason, spread: Spread { relative: 0.0, within: 0.0, between: 0.0 }, steps: PATIENCE };
         let report = Objective::Triplet { mining: Mining::Hard, geometry: REPORT, margin: 0.4, mean: Mean::All };
-        assert_eq!(
-            collapse(Reason::Shrunk).remedies(&report),
-            [Remedy::EasierTriplets, Remedy::StraightDistance, Remedy::Normalise, Remedy::LowerLearningRate]
-        );
+        assert_eq!(collapse(Reason::Shrunk).remedies(&report), [Remedy::EasierTriplets, Remedy::LowerLearningRate]);
+        let all = Objective::Triplet { mining: Mining::All, geometry: REPORT, margin: 0.4, mean: Mean::All };
+        assert_eq!(collapse(Reason::OnePoint).remedies(&all), [Remedy::StraightDistance, Remedy::LowerLearningRate]);
         let contrast = Objective::SupervisedContrastive { temperature: 0.1 };
         assert_eq!(collapse(Reason::OnePoint).remedies(&contrast), [Remedy::LowerLearningRate]);
     }

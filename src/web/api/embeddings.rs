@@ -249,7 +249,8 @@ struct Votes {
 async fn votes(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<Json<Votes>> {
     let splits = wanted(id.clone(), &parameters)?.splits();
     let said = state.compute(move |state| {
-        let parts = splits.into_iter().map(|split| Ok(state.embedder.retrieval(&id, split)?.said.clone())).collect::<AppResult<Vec<_>>>()?;
+        let parts =
+            splits.into_iter().map(|split| Ok(state.embedder.retrieval(&id, split)?.said.clone())).collect::<AppResult<Vec<_>>>()?;
         Ok(parts.concat())
     });
     let said = said.await?;

@@ -200,7 +200,9 @@ fn csv(curves: &[Curves], metric: &str) -> AppResult<Vec<u8>> {
 /// What was measured, in words where it is well known.
 pub fn measure_name(voice: Voice, name: &str) -> String {
     match name {
-        "loss" | "accuracy" | "learning_rate" | "active" | "spread" | "knn_accuracy" => voice.say(&format!("runs-measure-{}", name.replace('_', "-"))),
+        "loss" | "accuracy" | "learning_rate" | "active" | "spread" | "knn_accuracy" => {
+            voice.say(&format!("runs-measure-{}", name.replace('_', "-")))
+        }
         other => other.replace('_', " "),
     }
 }

@@ -28,7 +28,8 @@ const THIN: f64 = 10.0;
 /// The image, then every layer that changes it: dropout is named with what it follows, and flattening with what it makes.
 pub fn blocks(summary: &Summary, input: [usize; 3]) -> Vec<Block> {
     let [height, width, channels] = input.map(|side| side as i64);
-    let longest = summary.layers.iter().filter(|layer| layer.output.len() == 1 && layer.kind.1 != "flatten").map(|layer| layer.output[0]).max();
+    let longest =
+        summary.layers.iter().filter(|layer| layer.output.len() == 1 && layer.kind.1 != "flatten").map(|layer| layer.output[0]).max();
     let block = |kind, shape: String, parameters: String, output: &[i64]| Block {
         kind,
         shape,

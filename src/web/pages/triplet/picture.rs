@@ -10,7 +10,10 @@ use super::{
     view::View,
 };
 use crate::{
-    data::{Dataset, Split, upload::{Step, Upload}},
+    data::{
+        Dataset, Split,
+        upload::{Step, Upload},
+    },
     error::{AppError, AppResult},
     jobs::{self, Map, Stage},
     project::{self, Points},

@@ -114,7 +114,11 @@ pub fn map(voice: Voice, view: &View, stage: Stage, map: &Map, said: Option<&[u8
     };
     let mut groups: Vec<Group> = names.into_iter().map(|name| Group { name, points: Vec::new() }).collect();
     for (index, [x, y]) in map.places.iter().enumerate().take(drawn) {
-        let point = Point { label: if view.colouring == Colouring::Error { String::new() } else { index.to_string() }, x: f64::from(*x), y: f64::from(*y) };
+        let point = Point {
+            label: if view.colouring == Colouring::Error { String::new() } else { index.to_string() },
+            x: f64::from(*x),
+            y: f64::from(*y),
+        };
         if let Some(group) = groups.get_mut(group_of(index)) {
             group.points.push(point);
         }
@@ -143,7 +147,10 @@ pub fn map(voice: Voice, view: &View, stage: Stage, map: &Map, said: Option<&[u8
         horizontal: axis(1),
         vertical: axis(2),
         content: Content::Points { groups, arrows: Vec::new() },
-        headings: Headings { item: voice.say("triplet-image"), group: voice.say(&format!("triplet-colour-{}", view.colouring.name())), ..Headings::default() },
+        headings: Headings {
+            item: voice.say("triplet-image"),
+            group: voice.say(&format!("triplet-colour-{}", view.colouring.name())),
+            ..Headings::default()
+        },
     }
 }
-

@@ -121,7 +121,12 @@ impl View {
     /// As a query that [`Self::new`] reads, with its question mark.
     pub fn query(&self) -> String {
         let (run, split, method, n) = (self.run(), self.split(), self.method(), self.n());
-        format!("?run={run}&split={split}&method={method}&n={n}&seed={}&perplexity={}&colour={}", self.seed(), self.perplexity(), self.colouring.name())
+        format!(
+            "?run={run}&split={split}&method={method}&n={n}&seed={}&perplexity={}&colour={}",
+            self.seed(),
+            self.perplexity(),
+            self.colouring.name()
+        )
     }
 }
 
