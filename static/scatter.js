@@ -226,7 +226,7 @@ export class Scatter {
   /** The diameter of a point, in CSS pixels: many points are small ones; zooming in makes them grow, but slower than what lies between them. */
   size() {
     const spread = Math.sqrt(this.count) * (this.full ? this.view.reach / this.full : 1);
-    return Math.max(2.2, Math.min(9, 200 / Math.max(spread, 1) + 1.5));
+    return Math.max(2.2, Math.min(7.5, 180 / Math.max(spread, 1) + 1.5));
   }
 
   paintFast(width, height, density) {
