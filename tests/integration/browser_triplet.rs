@@ -72,9 +72,9 @@ async fn look_into_the_maps(browser: &Browser, address: &str, id: &str) {
     )
     .await;
     let chosen = eventually(browser, "const panel = document.querySelector('.chosen'); return !panel.hidden && panel.querySelector('.reading').textContent").await;
-    assert_eq!(chosen, "300 images selected");
+    assert_eq!(chosen, "100 images selected");
     let list = browser.run("return [document.querySelectorAll('.chosen .strip li').length, document.querySelector('.chosen .save').href.startsWith('blob:'), document.querySelector('.indices').textContent.split(', ').length]").await;
-    assert_eq!(list, json!([24, true, 300]));
+    assert_eq!(list, json!([24, true, 100]));
     browser.run("document.querySelector('.release').click()").await;
 
     // Its frames can be gone through, and it can be zoomed, moved and searched.
