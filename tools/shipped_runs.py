@@ -76,10 +76,9 @@ def train(name, system, title, tags, seed, settings):
 
 
 def draw_maps(name):
-    """The report's, of its 512 images before and after training, of both splits; and one of all test images."""
-    for stage in ("before", "after"):
-        for split in ("train", "test"):
-            torchboard("map", name, "--stage", stage, "--split", split, "--n", 512)
+    """The report's, of its 512 images of both splits; of the test images before the training too; and one of all test images."""
+    for stage, split in (("before", "test"), ("after", "test"), ("after", "train")):
+        torchboard("map", name, "--stage", stage, "--split", split, "--n", 512)
     torchboard("map", name, "--n", 10_000)
 
 

@@ -173,6 +173,14 @@ fn is_result(name: &str) -> bool {
     }
 }
 
+/// Whether these bytes are what a result of this name should be.
+fn check_result(name: &str, bytes: &[u8]) -> Result<(), String> {
+    if name.ends_with(".json") {
+        return serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop).map_err(|error| error.to_string());
+    }
+    safetensors::SafeTensors::deserialize(bytes).map(drop).map_err(|error| error.to_string())
+}
+
 /// The results in a run's folder, in the order of their names; a run that was cancelled before its first epoch has no folder.
 fn results(folder: &Path) -> AppResult<Vec<String>> {
     let entries = match fs::read_dir(folder) {
@@ -240,7 +248,7 @@ pub fn import(store: &Store, input: impl Read + Seek, origin: Origin) -> AppResu
             if name == EVENTS {
                 events = Some(read_events(&bytes)?);
             } else {
-                safetensors::SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("holds {name} that is none: {error}")))?;
+                check_result(name, &bytes).map_err(|reason| wrong(format!("holds {name} that is none: {reason}")))?;
                 write_synced(&folder.join(name), &bytes)?;
             }
         }

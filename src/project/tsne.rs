@@ -16,7 +16,7 @@ use super::{Points, ProjectError, pca};
 /// The most points [`tsne`] takes.
 pub const MAXIMUM_TSNE_POINTS: usize = 100_000;
 
-/// From so many points on, pushes are interpolated on a grid: measured, both ways are about as fast here.
+/// From so many points on, pushes are interpolated on a grid; below, the sum over all pairs is exact and cheap.
 const APPROXIMATE_POINTS: usize = 1_500;
 /// Up to so many points all others are neighbours; beyond, three times the perplexity: the others have next to no affinity.
 const ALL_NEIGHBOURS: usize = 256;

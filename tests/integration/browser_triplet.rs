@@ -33,7 +33,11 @@ const CLASS_1: [u8; 3] = [0xc5, 0x35, 0x00];
 async fn look_into_the_maps(browser: &Browser, address: &str, id: &str) {
     browser.look(1280, "light").await;
     browser.open(&format!("{address}/triplet?run={id}&lang=en&split=test&n=300")).await;
-    eventually(browser, "return [...document.querySelectorAll('.side')].every((side) => side.dataset.phase === 'done' && Number(side.dataset.shown) > 0)").await;
+    eventually(
+        browser,
+        "return [...document.querySelectorAll('.side')].every((side) => side.dataset.phase === 'done' && Number(side.dataset.shown) > 0)",
+    )
+    .await;
     assert!(pixels(browser, CLASS_1).await > 100, "points are drawn");
 
     // A point tells what it is.
@@ -71,10 +75,14 @@ async fn look_into_the_maps(browser: &Browser, address: &str, id: &str) {
          [[w - 1, 1], [w - 1, h - 1], [1, h - 1]].forEach(([x, y]) => point('pointermove', x, y)); point('pointerup', 1, h - 1);",
     )
     .await;
-    let chosen = eventually(browser, "const panel = document.querySelector('.chosen'); return !panel.hidden && panel.querySelector('.reading').textContent").await;
-    assert_eq!(chosen, "300 images selected");
+    let chosen = eventually(
+        browser,
+        "const panel = document.querySelector('.chosen'); return !panel.hidden && panel.querySelector('.reading').textContent",
+    )
+    .await;
+    assert_eq!(chosen, "100 images selected");
     let list = browser.run("return [document.querySelectorAll('.chosen .strip li').length, document.querySelector('.chosen .save').href.startsWith('blob:'), document.querySelector('.indices').textContent.split(', ').length]").await;
-    assert_eq!(list, json!([24, true, 300]));
+    assert_eq!(list, json!([24, true, 100]));
     browser.run("document.querySelector('.release').click()").await;
 
     // Its frames can be gone through, and it can be zoomed, moved and searched.
@@ -106,7 +114,10 @@ async fn the_maps_are_looked_into_with_webgl_and_a_drawn_digit_is_recognised() {
     browser.run(draw).await;
     let said = eventually(&browser, "return document.querySelector('.answer .prediction')?.textContent").await;
     assert_eq!(said, "1", "an upright stroke");
-    assert_eq!(browser.run("return [location.pathname, document.querySelectorAll('.answer .strip li').length]").await, json!(["/triplet", 10]));
+    assert_eq!(
+        browser.run("return [location.pathname, document.querySelectorAll('.answer .strip li').length]").await,
+        json!(["/triplet", 10])
+    );
     assert!(browser.run("return document.querySelector('.answer').dataset.x").await.is_string(), "it has a place on the map");
     browser.run("document.querySelector('#clear').click(); document.querySelector('#ask').click()").await;
     eventually(&browser, "return document.querySelector('#image-faults .fault')?.textContent.includes('is blank')").await;

@@ -222,6 +222,33 @@ async fn a_map_is_drawn_once_unfolds_as_events_and_is_the_same_after_a_restart()
 }
 
 #[tokio::test]
+async fn a_run_travels_with_its_embeddings_what_was_found_and_its_maps() {
+    let (server, id) = trained(&["learning_rate=0.003"]);
+    let paths = [
+        format!("/api/v1/runs/{id}/embeddings.csv?split=test&stage=before"),
+        format!("/api/v1/runs/{id}/retrieval?split=test"),
+        format!("/api/v1/runs/{id}/projection?n=40&perplexity=5"),
+    ];
+    let mut there = Vec::new();
+    for path in &paths {
+        there.push(server.page(path).await);
+    }
+    let file = server.data_dir().join("run.torchboard");
+    let told = |arguments: &[&str], server: &Server| {
+        let output = command().args(arguments).arg("--data-dir").arg(server.data_dir()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    told(&["export", &id, "--output", file.to_str().unwrap()], &server);
+    let other = Server::start();
+    told(&["import", file.to_str().unwrap()], &other);
+    // Without its weights the other machine can compute none of it: what answers is what travelled.
+    std::fs::remove_file(other.data_dir().join("runs").join(&id).join("weights.safetensors")).unwrap();
+    for (path, expected) in paths.iter().zip(there) {
+        assert_eq!(other.page(path).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_picture_is_answered_with_its_embedding_and_its_neighbours() {
     let (server, id) = trained(&["learning_rate=0.003", "epochs=6"]);
     let picture = server.get("/api/v1/datasets/mnist-sample/images/train/5.png").await.bytes().await.unwrap();

@@ -20,7 +20,17 @@ fn count(text: &str, part: &str) -> usize {
 async fn the_page_says_how_to_begin_and_then_shows_what_the_network_does() {
     let server = Server::start();
     let empty = server.page("/triplet").await;
-    for text in ["torchboard fetch mnist", "torchboard train triplet", "dataset=mnist-sample", "0.0924", "0.0374", "0.0020", "0.0107", "600,810", "24 × 24 × 32"] {
+    for text in [
+        "torchboard fetch mnist",
+        "torchboard train triplet",
+        "dataset=mnist-sample",
+        "0.0924",
+        "0.0374",
+        "0.0020",
+        "0.0107",
+        "600,810",
+        "24 × 24 × 32",
+    ] {
         assert!(empty.contains(text), "{text}");
     }
     assert!(!empty.contains("id=\"map\"") && empty.contains("/figures/triplet-loss.svg"), "the report's curve needs no run");
@@ -28,7 +38,14 @@ async fn the_page_says_how_to_begin_and_then_shows_what_the_network_does() {
 
     let (server, id) = trained(&LEARNED);
     let page = server.page("/triplet").await;
-    for part in ["id=\"map\"", "id=\"hardest\"", "enctype=\"multipart/form-data\"", "id=\"triplet-map-before-wide-title\"", "id=\"triplet-map-after-wide-title\"", "synthetic"] {
+    for part in [
+        "id=\"map\"",
+        "id=\"hardest\"",
+        "enctype=\"multipart/form-data\"",
+        "id=\"triplet-map-before-wide-title\"",
+        "id=\"triplet-map-after-wide-title\"",
+        "synthetic",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(page.contains(&format!("/runs/{id}")));
@@ -36,7 +53,10 @@ async fn the_page_says_how_to_begin_and_then_shows_what_the_network_does() {
     assert_eq!(count(hardest, "<figure>"), 3 * 12);
     let persian = server.page("/triplet?lang=fa&method=pca&colour=error&n=2000").await;
     assert!(persian.contains("dir=\"rtl\"") && persian.contains("دشوارترین سه‌گانه‌های کنونی"));
-    assert!(persian.contains("value=\"pca\" selected") && persian.contains("value=\"error\" selected"), "the form says what the address asks");
+    assert!(
+        persian.contains("value=\"pca\" selected") && persian.contains("value=\"error\" selected"),
+        "the form says what the address asks"
+    );
 }
 
 #[tokio::test]
@@ -48,7 +68,8 @@ async fn the_hardest_triplets_are_what_the_embeddings_say() {
     let rows = &rows;
     let excess = |anchor: usize| {
         let others = |same: bool| (0..rows.len()).filter(move |&other| other != anchor && (rows[other][1] == rows[anchor][1]) == same);
-        others(true).map(|other| distance(anchor, other)).fold(0.0, f64::max) - others(false).map(|other| distance(anchor, other)).fold(f64::MAX, f64::min)
+        others(true).map(|other| distance(anchor, other)).fold(0.0, f64::max)
+            - others(false).map(|other| distance(anchor, other)).fold(f64::MAX, f64::min)
     };
     let worst = (0..rows.len()).max_by(|&one, &other| excess(one).total_cmp(&excess(other))).unwrap();
     let page = server.page("/triplet").await;
@@ -97,7 +118,13 @@ async fn a_picture_is_placed_among_the_digits_without_scripts() {
     let mut blank = std::io::Cursor::new(Vec::new());
     image::GrayImage::from_pixel(280, 280, image::Luma([0])).write_to(&mut blank, image::ImageFormat::Png).unwrap();
     let broken = &png[..png.len() / 2];
-    for (file, reason) in [(&b"hello"[..], "is no picture"), (b"", "is empty"), (&animation, "is an animation"), (blank.get_ref(), "is blank"), (broken, "can&#39;t be read")] {
+    for (file, reason) in [
+        (&b"hello"[..], "is no picture"),
+        (b"", "is empty"),
+        (&animation, "is an animation"),
+        (blank.get_ref(), "is blank"),
+        (broken, "can&#39;t be read"),
+    ] {
         let (status, page) = post(&server, "/triplet/predict", form("image", file, &[("run", &id)])).await;
         assert!(status == 422 && page.contains(reason), "{reason}: {status}");
     }
@@ -110,7 +137,8 @@ async fn every_figure_of_the_page_has_every_form() {
     let (server, id) = trained(&LEARNED);
     let map = format!("run={id}&n=100&split=test");
     let figures = ["triplet-loss", "triplet-active", "triplet-map"].map(|name| (name, String::new()));
-    let maps = ["stage=before", "stage=after&colour=said", "colour=error&method=pca", "mark=1,2"].map(|more| ("triplet-map", format!("{map}&{more}")));
+    let maps = ["stage=before", "stage=after&colour=said", "colour=error&method=pca", "mark=1,2"]
+        .map(|more| ("triplet-map", format!("{map}&{more}")));
     for (name, query) in figures.into_iter().chain(maps) {
         for (extension, kind) in
             [("svg", "image/svg+xml"), ("png", "image/png"), ("csv", "text/csv; charset=utf-8"), ("json", "application/json")]

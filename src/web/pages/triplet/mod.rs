@@ -324,9 +324,9 @@ impl TripletPage {
             "colour" => Colouring::ALL
                 .map(|colouring| named(colouring.name(), &format!("triplet-colour-{}", colouring.name()), view.colouring.name()))
                 .into(),
-            "method" => [("tsne", "t-SNE"), ("pca", "PCA")]
-                .map(|(value, name)| (value.to_owned(), name.to_owned(), value == view.method()))
-                .into(),
+            "method" => {
+                [("tsne", "t-SNE"), ("pca", "PCA")].map(|(value, name)| (value.to_owned(), name.to_owned(), value == view.method())).into()
+            }
             _ => {
                 let own = Some(view.n()).filter(|n| !SIZES.contains(n));
                 own.into_iter().chain(SIZES).map(|size| (size.to_string(), self.size_name(size), size == view.n())).collect()
