@@ -122,7 +122,11 @@ async fn the_maps_are_looked_into_with_webgl_and_a_drawn_digit_is_recognised() {
     browser.run("document.querySelector('#clear').click(); document.querySelector('#ask').click()").await;
     eventually(&browser, "return document.querySelector('#image-faults .fault')?.textContent.includes('is blank')").await;
     let said = browser.console().await;
-    assert!(said.iter().all(|line| line.contains("422")), "nothing but the refusal of the blank canvas: {said:?}");
+    // The test itself reads pixels back, which the driver remarks on.
+    assert!(
+        said.iter().all(|line| line.contains("422") || line.contains("ReadPixels")),
+        "nothing but the refusal of the blank canvas: {said:?}"
+    );
 
     for language in ["en", "fa"] {
         for width in [390, 1280] {
