@@ -62,7 +62,7 @@ pub enum Framing {
     Whole,
     /// The longer side is 5/7 of the square (20 of 28 pixels), and the centre of mass is in its middle, as in MNIST.
     ///
-    /// Source: LeCun et al. 1998, section III.A.
+    /// Source: `LeCun` et al. 1998, section III.A.
     Weighted,
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     ops::ControlFlow,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -312,7 +312,7 @@ impl Unfolding {
         self.standing.send_replace(Standing { phase, share: 1.0, iteration, iterations: iteration, kl_divergence, eta_s: None, frames });
     }
 
-    fn compute(&self, parts: &[Arc<Embeddings>], wanted: &Wanted, path: &PathBuf, weights: &str) {
+    fn compute(&self, parts: &[Arc<Embeddings>], wanted: &Wanted, path: &Path, weights: &str) {
         let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.draw(parts, wanted)));
         let drawn = drawn.unwrap_or_else(|_| Err(AppError::Internal(anyhow::anyhow!("the map {} panicked", path.display()))));
         if let Ok(map) = &drawn

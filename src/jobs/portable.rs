@@ -175,7 +175,7 @@ fn is_result(name: &str) -> bool {
 
 /// Whether these bytes are what a result of this name should be.
 fn check_result(name: &str, bytes: &[u8]) -> Result<(), String> {
-    if name.ends_with(".json") {
+    if Path::new(name).extension().is_some_and(|extension| extension == "json") {
         return serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop).map_err(|error| error.to_string());
     }
     safetensors::SafeTensors::deserialize(bytes).map(drop).map_err(|error| error.to_string())

@@ -29,6 +29,7 @@ pub struct Neighbours {
 
 impl Neighbours {
     /// The numbers and distances of the neighbours of one query.
+    #[must_use]
     pub fn of(&self, query: usize) -> impl ExactSizeIterator<Item = (usize, f32)> {
         let range = query * self.per_query..(query + 1) * self.per_query;
         self.indices[range.clone()].iter().zip(&self.distances[range]).map(|(&index, &distance)| (index as usize, distance))
@@ -383,7 +384,7 @@ mod tests {
         let line: Vec<f32> = (0..1_000).map(|number| (number / 2) as f32).collect();
         let found = neighbours_within(Points::new(&line, 1).unwrap(), 3).unwrap();
         assert_eq!(found.of(500).collect::<Vec<_>>(), [(501, 0.0), (498, 1.0), (499, 1.0)]);
-        let same = neighbours(Points::new(&[2.5; 5_000], 5).unwrap(), Points::new(&[2.5; 5], 5).unwrap(), 4).unwrap();
+        let same = neighbours(Points::new(&vec![2.5; 5_000], 5).unwrap(), Points::new(&[2.5; 5], 5).unwrap(), 4).unwrap();
         assert_eq!((same.indices, same.distances), (vec![0, 1, 2, 3], vec![0.0; 4]));
     }
 

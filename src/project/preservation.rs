@@ -10,7 +10,7 @@ use super::{Neighbours, Points, ProjectError, neighbours_within};
 /// As [`neighbours`], and [`ProjectError::Option`] when `low` has not one place for each point, [`ProjectError::NotFinite`] when a
 /// place is none.
 ///
-/// Source: Lee and Verleysen 2009, Quality assessment of dimensionality reduction, Q_NX; k = 10 as in Kobak and Berens 2019 (KNN).
+/// Source: Lee and Verleysen 2009, Quality assessment of dimensionality reduction, `Q_NX`; k = 10 as in Kobak and Berens 2019 (KNN).
 pub fn preservation(high: Points, low: &[[f32; 2]], k: usize) -> Result<f64, ProjectError> {
     shared(&neighbours_within(high, k)?, low)
 }

@@ -6,7 +6,6 @@ use super::super::networks::is_of;
 use super::beside::{Beside, DATASET, SYSTEM};
 use crate::{
     data::Split,
-    error::AppResult,
     jobs::{Embedder, Retrieval},
     store::Run,
     train::{configuration, triplets::Batches},
@@ -59,10 +58,7 @@ pub struct Measured {
 
 impl Miners {
     /// Groups the runs of `beside`. `measure`: whether runs that were not measured yet are to be, a few at a time; those on drawn digits always are.
-    ///
-    /// # Errors
-    /// The store's own.
-    pub fn new(app: &AppState, beside: &Beside, measure: bool) -> AppResult<Self> {
+    pub fn new(app: &AppState, beside: &Beside, measure: bool) -> Self {
         let real: Vec<&Run> = beside.runs.iter().filter(|run| is_of(run, DATASET)).collect();
         let is_synthetic = real.is_empty();
         let runs: Vec<&Run> = if is_synthetic { beside.runs.iter().collect() } else { real };
@@ -89,7 +85,7 @@ impl Miners {
         let mut rows: Vec<Miner> = groups.into_iter().map(|runs| Miner::new(runs, &mut find)).collect();
         let quality = |row: &Miner| row.retrieval.map_or(f64::NEG_INFINITY, |found| found.map_at_r);
         rows.sort_by(|one, other| quality(other).total_cmp(&quality(one)));
-        Ok(Self { rows, unmeasured, is_synthetic })
+        Self { rows, unmeasured, is_synthetic }
     }
 }
 

@@ -111,7 +111,7 @@ pub fn file(app: &AppState, voice: Voice, name: &str, parameters: &Parameters) -
     let beside = Beside::new(app)?;
     let figure = match kind {
         "triplet-loss" => plots::losses(voice, &beside),
-        "triplet-active" => plots::active(app, voice, &Miners::new(app, &beside, false)?)?.ok_or_else(no_run)?,
+        "triplet-active" => plots::active(app, voice, &Miners::new(app, &beside, false))?.ok_or_else(no_run)?,
         _ => map_figure(app, voice, &view_of(app, &beside, parameters)?.ok_or_else(no_run)?, parameters)?,
     };
     figures::faces(&figure, voice, parameters, kind, extension)
@@ -211,7 +211,7 @@ impl TripletPage {
         let voice = Voice(shell.language);
         let beside = Beside::new(app)?;
         let asked = |name: &str| Ok::<_, AppError>(parameters.optional(name)?.is_some());
-        let miners = Miners::new(app, &beside, asked("measure")?)?;
+        let miners = Miners::new(app, &beside, asked("measure")?);
         let active = plots::active(app, voice, &miners)?.map(|figure| Plate::new(&figure, "")).transpose()?;
         let shown = match view_of(app, &beside, parameters)? {
             Some(view) => Some(Shown::new(app, voice, view, asked("look")?)?),
