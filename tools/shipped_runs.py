@@ -35,7 +35,11 @@ RUNS = {
     "fashion-taught-validated": ("mlp", "512 units taught, validated", ["beyond"], 0, TAUGHT),
     **{f"fashion-taught-{seed}": ("mlp", "512 units taught, all images", ["beyond", "best"], seed, TAUGHT | {"validation_share": 0}) for seed in range(3)},
 }
-RUNS |= {"triplet-report": ("triplet", "Triplet network of the report", ["report"], 0, {})}
+MINED = {"triplets": "batch_all", "shift": 2, "schedule": "one_cycle", "learning_rate": 0.002, "epochs": 8, "averaging": 0.99}
+RUNS |= {
+    "triplet-report": ("triplet", "Triplet network of the report", ["report"], 0, {}),
+    "triplet-mined-0": ("triplet", "All active triplets of each batch", ["mined"], 0, MINED),
+}
 # Name: trials, epochs of each, and the title of the study.
 STUDIES = {
     "fashion-study-3": (3, 50, "The report's search again"),

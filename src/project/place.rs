@@ -11,7 +11,7 @@ const REST: f32 = 1e-3;
 
 /// The places on `map` of new points, from their nearest points in the original space: `[queries]` of (x, y).
 ///
-/// `map`: the places of the points among which `neighbours` were found, with [`super::neighbours`]; 15 or more for each query serve
+/// `map`: the places of the points among which `neighbours` were found, with [`super::neighbours()`]; 15 or more for each query serve
 /// best. Each query's affinities to its neighbours have perplexity 5. It starts at their weighted median, axis by axis, and goes to
 /// where their pulls p q (own - other), q = 1 / (1 + d²), cancel out: neighbours on the far side of the map count for nothing, so
 /// that it lands among the nearest and never between two clusters. The map stays as it is, and no point pushes: at rest among its

@@ -7,7 +7,7 @@ use super::{Neighbours, Points, ProjectError, neighbours_within};
 /// `low`: the points' places, in the order of `high`.
 ///
 /// # Errors
-/// As [`neighbours`], and [`ProjectError::Option`] when `low` has not one place for each point, [`ProjectError::NotFinite`] when a
+/// As [`neighbours`](super::neighbours()), and [`ProjectError::Option`] when `low` has not one place for each point, [`ProjectError::NotFinite`] when a
 /// place is none.
 ///
 /// Source: Lee and Verleysen 2009, Quality assessment of dimensionality reduction, `Q_NX`; k = 10 as in Kobak and Berens 2019 (KNN).

@@ -11,7 +11,7 @@ pub(super) const PANEL: usize = 2 * LANES;
 /// Steps between two checks of bounds; rows are as long as a multiple of it.
 const STEPS: usize = 8;
 
-/// Σₖ `rows`[r][k] · `panel`[k] for each row r. The sums of a row are the same whatever the number of rows.
+/// Σₖ `rows[r][k] · panel[k]` for each row r. The sums of a row are the same whatever the number of rows.
 #[inline(always)]
 pub(super) fn multiply<L: Eight, const ROWS: usize>(
     lanes: L,

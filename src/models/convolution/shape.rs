@@ -31,7 +31,7 @@ impl Shape {
         [(self.height - 4) / 2, (self.width - 4) / 2]
     }
 
-    /// Numbers of each parameter, in the order of [`DirectNetwork::forward`].
+    /// Numbers of each parameter, in the order of [`super::DirectNetwork::forward`].
     #[must_use]
     pub fn parameters(&self) -> [usize; 8] {
         let [first, second] = self.filters;

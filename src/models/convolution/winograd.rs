@@ -37,11 +37,11 @@ pub(super) fn pack(weight: &[f32], channels: usize, filters: usize) -> Vec<[f32;
     packed
 }
 
-/// What [`forward`] works in.
+/// What the forward pass works in.
 pub(super) struct Scratch {
     /// `[windows at once][16 points][channels]`.
     tiles: Vec<f32>,
-    /// `[16 points][windows at once]`[16].
+    /// `[16 points][windows at once][16]`.
     sums: Vec<[f32; PANEL]>,
 }
 
