@@ -206,7 +206,7 @@ async fn what_cannot_be_used_is_named() {
 async fn a_fresh_machine_shows_the_runs_that_come_with_the_program_until_somebody_deletes_them() {
     let folder = tempfile::tempdir().unwrap();
     let listed = |server: &Served| {
-        let address = format!("{}/api/v1/runs?tag=report&limit=100", server.address);
+        let address = format!("{}/api/v1/runs?tag=report&system=mlp&limit=100", server.address);
         async move { reqwest::get(address).await.unwrap().json::<Value>().await.unwrap()["items"].as_array().unwrap().clone() }
     };
     let server = Served::start(folder.path());
@@ -221,6 +221,12 @@ async fn a_fresh_machine_shows_the_runs_that_come_with_the_program_until_somebod
     );
     let evaluated = reqwest::get(format!("{}/api/v1/runs/{id}/evaluation?split=test", server.address)).await.unwrap();
     assert_eq!(evaluated.status(), 200, "its predictions came with it");
+    for path in
+        ["retrieval?split=test", "projection?split=test&stage=before", "projection?split=test&n=10000", "embeddings.csv?split=train"]
+    {
+        let answer = reqwest::get(format!("{}/api/v1/runs/triplet-report/{path}", server.address)).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}: it came with the run, without the data set");
+    }
     let deleted = reqwest::Client::new().delete(format!("{}/api/v1/runs/{id}", server.address)).send().await.unwrap();
     assert_eq!(deleted.status(), 204);
     drop(server);
