@@ -14,7 +14,7 @@ use super::{
 use crate::{
     data::{Dataset, Datasets, Examples, Split},
     error::{AppError, AppResult},
-    metrics::retrieval::{Labelled, Recall, knn_labels},
+    metrics::retrieval::{Labelled, Recall, VOTERS, knn_labels},
     project::{self, Points},
     store::{Run, Store},
     train::{
@@ -116,8 +116,6 @@ impl From<&Retrieval> for Retrieved {
 const MOST_KNOWN: usize = 16;
 /// The array's name in the file that keeps it.
 const ARRAY: &str = "embeddings";
-/// Training images that vote on a label.
-pub const VOTERS: usize = 5;
 /// Depths of recall.
 const DEPTHS: [usize; 3] = [1, 5, 10];
 /// Images that ask for others of their label, and whose silhouettes are taken: the time grows with their square.

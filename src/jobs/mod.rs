@@ -26,7 +26,7 @@ mod witness;
 mod worker;
 
 pub use self::{
-    embeddings::{Embedder, Embeddings, Retrieval, Retrieved, VOTERS, embeds, vote},
+    embeddings::{Embedder, Embeddings, Retrieval, Retrieved, embeds, vote},
     hardest::{HardTriplet, hardest_triplets},
     inference::{Inference, Stage, Trained},
     judge::{Intervals, Judge, Judgement},

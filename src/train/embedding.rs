@@ -22,7 +22,7 @@ use super::{
 use crate::{
     data::{Datasets, Split},
     error::{AppError, AppResult},
-    metrics::retrieval::knn_accuracy,
+    metrics::retrieval::{VOTERS, knn_accuracy},
     models::{Backpropagation, Noise, Weights, backpropagation, infer, parameter_count},
     project::{Points, neighbours},
 };
@@ -99,8 +99,6 @@ impl Config {
 
 /// What supervised contrastive loss divides similarities by, as its source does.
 const TEMPERATURE: f64 = 0.1;
-/// Neighbours that vote on a label of an image that was held out.
-const VOTERS: usize = 5;
 /// Images to a forward pass where nothing is learned.
 const CHUNK: usize = 1024;
 

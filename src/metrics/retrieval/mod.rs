@@ -17,6 +17,9 @@ use super::MetricsError;
 
 pub use ranks::{Recall, Retrieval};
 
+/// Neighbours that vote on a label, in training, in retrieval figures and on a picture alike.
+pub const VOTERS: usize = 5;
+
 /// Embeddings of a split and their labels.
 #[derive(Debug, Clone, Copy)]
 pub struct Labelled<'a> {

@@ -16,6 +16,7 @@ use crate::{
     },
     error::{AppError, AppResult},
     jobs::{self, Map, Stage},
+    metrics::retrieval::VOTERS,
     project::{self, Points},
     store::Run,
     web::AppState,
@@ -68,7 +69,7 @@ impl Picture {
     pub fn new(app: &AppState, run: Run, dataset: &Dataset, upload: &Upload, embedding: Vec<f32>, view: &View) -> AppResult<Self> {
         let found = app.embedder.nearest(&run.id, &embedding, NEAREST, None)?;
         let label = jobs::vote(found.iter().map(|(_, label, _)| *label));
-        let voters = found.len().min(jobs::VOTERS);
+        let voters = found.len().min(VOTERS);
         let near = |&(index, label, distance): &(usize, u8, f32)| Near {
             index,
             label: name(dataset, label),
