@@ -51,6 +51,7 @@ export class Scatter {
     this.shades = this.flags = new Uint8Array();
     this.view = { x: 0, y: 0, reach: 1 };
     this.waiting = false;
+    this.gliding = null;
     this.palette = new Float32Array(4 * COLOURS);
     this.styles = new Array(COLOURS).fill("#000");
     this.ink = [0, 0, 0, 1];
@@ -89,10 +90,34 @@ export class Scatter {
 
   /** `places`: x and y of each point in turn. */
   move(places) {
+    this.gliding = null;
     this.places = places;
     this.count = places.length / 2;
     this.grid = null;
     this.fill("place", places);
+  }
+
+  /** Moves as `move` does, little by little over so many milliseconds; `each` is called after each step. */
+  glide(places, milliseconds, each) {
+    const from = this.places;
+    const glide = (this.gliding = {}); // a later one, or a move, takes its place
+    const begin = performance.now();
+    const between = new Float32Array(places.length);
+    const step = (now) => {
+      if (this.gliding !== glide) return;
+      const share = (now - begin) / milliseconds;
+      if (share >= 1) {
+        this.move(places);
+        each();
+        return;
+      }
+      for (let i = 0; i < between.length; i++) between[i] = from[i] + Math.max(0, share) * (places[i] - from[i]);
+      this.move(between);
+      this.gliding = glide;
+      each();
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
   }
 
   /** The number of each point's colour, in bytes. */

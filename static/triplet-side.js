@@ -4,6 +4,8 @@ import { Scatter } from "./scatter.js";
 
 /** Milliseconds that a frame is shown while a map is played. */
 const BEAT = 140;
+/** From one frame to the next points glide, where the reader's system does not ask for less motion. */
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 /** CSS pixels that a press may wander and still be a click. */
 const STEADY = 4;
 
@@ -24,6 +26,7 @@ export class Side {
     this.isFollowing = true; // the last frame is shown as it comes
     this.isMoved = false; // the reader has chosen what is seen
     this.path = null; // of the lasso
+    this.fingers = new Map(); // that touch the map, and where
     this.scatter = new Scatter(this.canvas);
     this.scatter.after = () => this.mark();
     this.listen();
@@ -74,18 +77,24 @@ export class Side {
     this.isWaiting = true; // frames of a finished map come all at once, and only the last is to be seen
     requestAnimationFrame(() => {
       this.isWaiting = false;
-      if (this.isFollowing) this.show(this.frames.length - 1);
+      if (this.isFollowing) this.show(this.frames.length - 1, true);
     });
   }
 
-  show(number) {
+  /** Shows a frame; `isNext`: gliding, where it is the one after that which is shown. */
+  show(number, isNext = false) {
     const frame = this.frames[number];
     if (!frame) return;
+    const isGliding = isNext && number === this.shown + 1 && !STILL.matches;
     this.shown = number;
     this.range.value = number;
     this.output.textContent = frame.iteration;
-    this.scatter.move(frame.places);
-    if (!this.isMoved) this.scatter.fit();
+    const fit = () => this.isMoved || this.scatter.fit();
+    if (isGliding) this.scatter.glide(frame.places, BEAT, fit);
+    else {
+      this.scatter.move(frame.places);
+      fit();
+    }
     this.figure.dataset.shown = number;
   }
 
@@ -98,7 +107,7 @@ export class Side {
     this.button.textContent = "❚❚";
     let next = this.shown >= this.frames.length - 1 ? 0 : this.shown + 1;
     this.timer = setInterval(() => {
-      this.show(next++);
+      this.show(next++, true);
       if (next < this.frames.length) return;
       this.stop();
       this.isFollowing = true;
@@ -129,7 +138,8 @@ export class Side {
     this.canvas.addEventListener("pointerdown", (event) => this.press(event));
     this.canvas.addEventListener("pointermove", (event) => this.drag(event));
     this.canvas.addEventListener("pointerup", (event) => this.release(event));
-    this.canvas.addEventListener("pointercancel", () => {
+    this.canvas.addEventListener("pointercancel", (event) => {
+      this.fingers.delete(event.pointerId);
       this.held = this.path = null;
       this.mark();
     });
@@ -161,6 +171,12 @@ export class Side {
   press(event) {
     if (event.button !== 0) return;
     hold(this.canvas, event);
+    this.fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    if (this.fingers.size > 1) {
+      this.held = this.path = null; // two fingers zoom
+      this.mark();
+      return;
+    }
     this.held = { x: event.offsetX, y: event.offsetY, last: [event.offsetX, event.offsetY], isSteady: true };
     if (this.atlas.isLassoing || event.shiftKey) this.path = [[event.offsetX, event.offsetY]];
   }
@@ -168,6 +184,10 @@ export class Side {
   drag(event) {
     const [x, y] = [event.offsetX, event.offsetY];
     const held = this.held;
+    if (this.fingers.size > 1) {
+      this.pinch(event);
+      return;
+    }
     if (!held) {
       this.atlas.look(this.scatter.nearest(x, y), this, x, y);
       return;
@@ -184,7 +204,23 @@ export class Side {
     held.last = [x, y];
   }
 
+  /** Zooms as two fingers part, about the middle between them, and pans as it moves. */
+  pinch(event) {
+    if (!this.fingers.has(event.pointerId)) return;
+    const between = () => {
+      const [[ax, ay], [bx, by]] = [...this.fingers.values()];
+      return { x: (ax + bx) / 2, y: (ay + by) / 2, apart: Math.max(1, Math.hypot(ax - bx, ay - by)) };
+    };
+    const before = between();
+    this.fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    const after = between();
+    this.isMoved = true;
+    this.scatter.pan(after.x - before.x, after.y - before.y);
+    this.scatter.zoom(after.apart / before.apart, after.x, after.y);
+  }
+
   release(event) {
+    this.fingers.delete(event.pointerId);
     const { held, path } = this;
     this.held = this.path = null;
     if (path && path.length > 2) this.atlas.choose(this.scatter.inside(path));

@@ -35,11 +35,33 @@ RUNS = {
     "fashion-taught-validated": ("mlp", "512 units taught, validated", ["beyond"], 0, TAUGHT),
     **{f"fashion-taught-{seed}": ("mlp", "512 units taught, all images", ["beyond", "best"], seed, TAUGHT | {"validation_share": 0}) for seed in range(3)},
 }
-MINED = {"triplets": "batch_all", "shift": 2, "schedule": "one_cycle", "learning_rate": 0.002, "epochs": 8, "averaging": 0.99}
-RUNS |= {
-    "triplet-report": ("triplet", "Triplet network of the report", ["report"], 0, {}),
-    "triplet-mined-0": ("triplet", "All active triplets of each batch", ["mined"], 0, MINED),
+# Chosen with the last sixth of the training images held out (held_out=0.16667), never by the test images.
+MINING = {
+    "shift": 2, "rotation": 12, "zoom": 0.1, "dropout": 0.25, "dropout_pooled": 0.1,
+    "schedule": "one_cycle", "learning_rate": 0.002, "averaging": 0.99, "epochs": 9,
 }
+# One epoch of the triplets made before the training shows as many images as nine of the batches.
+MINERS = {
+    "offline": ("Triplets made before the training", {"triplets": "offline", "epochs": 1}),
+    "random": ("Triplets of each batch at random", {"triplets": "random"}),
+    "batch-all": ("All active triplets of each batch", {"triplets": "batch_all"}),
+    "semi-hard": ("Semi-hard triplets", {"triplets": "semi_hard"}),
+    "distance-weighted": ("Triplets weighted by distance", {"triplets": "distance_weighted"}),
+    "batch-hard": ("The hardest triplets of each batch", {"triplets": "batch_hard"}),
+    "multi-similarity": ("Multi-similarity loss", {"triplets": "random", "loss": "multi_similarity"}),
+    "supervised-contrastive": ("Supervised contrastive loss", {"triplets": "random", "loss": "supervised_contrastive"}),
+}
+BEST = MINING | {"triplets": "batch_all", "epochs": 20}
+RUNS |= {"triplet-report": ("triplet", "Triplet network of the report", ["report"], 0, {})}
+RUNS |= {
+    f"triplet-best-{seed}": ("triplet", "All active triplets, 20 epochs", ["mined"] + (["best"] if seed == 0 else []), seed, BEST) for seed in range(3)
+}
+RUNS |= {
+    f"triplet-{miner}-{seed}": ("triplet", title, ["miners"], seed, MINING | settings)
+    for seed in range(3) for miner, (title, settings) in MINERS.items()
+}
+# Their embeddings and maps would be many times what their figures are.
+WITHOUT_WEIGHTS = {name for name in RUNS if name.startswith("triplet-") and name not in ("triplet-report", "triplet-best-0")}
 # Name: trials, epochs of each, and the title of the study.
 STUDIES = {
     "fashion-study-3": (3, 50, "The report's search again"),
@@ -60,9 +82,9 @@ def main():
             if name in RUNS:
                 train(name, *RUNS[name])
                 torchboard("evaluate", name, "--split", "test")
-                if RUNS[name][0] == "triplet":
+                if RUNS[name][0] == "triplet" and name not in WITHOUT_WEIGHTS:
                     draw_maps(name)
-                torchboard("export", name, "--output", file)
+                torchboard("export", name, *(["--without-weights"] if name in WITHOUT_WEIGHTS else []), "--output", file)
             else:
                 torchboard("export", study(*STUDIES[name]), "--without-weights", "--output", file)
             print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes", flush=True)

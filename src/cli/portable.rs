@@ -16,7 +16,7 @@ pub struct ExportArguments {
     /// The file [default: the id, with .torchboard]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Leave weights and predictions out
+    /// Leave weights, predictions, embeddings and maps out; measures stay
     #[arg(long)]
     without_weights: bool,
 }

@@ -111,7 +111,8 @@ pub struct Imported {
     pub runs: Vec<String>,
 }
 
-/// Writes runs into `output`, and the study whose trials they are, if `study` is one; `with_weights` false leaves weights and predictions out.
+/// Writes runs into `output`, and the study whose trials they are, if `study` is one; `with_weights` false leaves
+/// weights and all that is computed from them out, but for measures, which are small.
 ///
 /// # Errors
 /// [`AppError::Conflict`] when a run has not ended; when a file can't be read or written.
@@ -138,8 +139,8 @@ pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], with_weights: 
             lines.push(b'\n');
         }
         put(EVENTS, &lines)?;
-        let names = if with_weights { results(&store.run_folder(&run.id))? } else { Vec::new() };
-        for name in names {
+        let names = results(&store.run_folder(&run.id))?;
+        for name in names.into_iter().filter(|name| with_weights || is_measure(name)) {
             put(&name, &fs::read(store.run_folder(&run.id).join(&name))?)?;
         }
         records.push(RunRecord::new(run, files));
@@ -173,9 +174,14 @@ fn is_result(name: &str) -> bool {
     }
 }
 
+/// Whether a result is a handful of figures.
+fn is_measure(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
+}
+
 /// Whether these bytes are what a result of this name should be.
 fn check_result(name: &str, bytes: &[u8]) -> Result<(), String> {
-    if Path::new(name).extension().is_some_and(|extension| extension == "json") {
+    if is_measure(name) {
         return serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop).map_err(|error| error.to_string());
     }
     safetensors::SafeTensors::deserialize(bytes).map(drop).map_err(|error| error.to_string())

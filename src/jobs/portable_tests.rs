@@ -40,6 +40,7 @@ fn finished(store: &Store, study: Option<&str>) -> Run {
     store.append(&id, &[metric(1, 0.5), metric(2, 0.25), Event::End { state: State::Done, reason: None, outcome }]).unwrap();
     fs::create_dir_all(store.run_folder(&id)).unwrap();
     fs::write(store.run_folder(&id).join("weights.safetensors"), weights()).unwrap();
+    fs::write(store.run_folder(&id).join("retrieval-test.json"), "{\"knn_accuracy\": 0.5}").unwrap();
     fs::write(store.run_folder(&id).join("worker.log"), "not a result").unwrap();
     store.run(&id).unwrap()
 }
@@ -84,8 +85,9 @@ fn what_is_exported_is_imported_as_it_was() {
     assert_eq!(copy, Run { origin: Origin::Imported, number: copy.number, ..run.clone() });
     assert_eq!(target.curves(&run.id).unwrap(), source.curves(&run.id).unwrap());
     assert_eq!(target.events_after(&run.id, 0, 100).unwrap(), source.events_after(&run.id, 0, 100).unwrap());
-    let files: Vec<_> = fs::read_dir(target.run_folder(&run.id)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(files, ["weights.safetensors"]);
+    let mut files: Vec<_> = fs::read_dir(target.run_folder(&run.id)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["retrieval-test.json", "weights.safetensors"]);
     assert_eq!(exported(&target, &copy), file, "exported again it is the same file");
     let again = import(&target, Cursor::new(&file), Origin::Imported);
     assert!(matches!(again, Err(AppError::Invalid { field, .. }) if field == "id"));
@@ -117,6 +119,7 @@ fn a_study_comes_with_its_trials() {
     assert_eq!((copy.trials, copy.state, copy.origin), (vec![trial], State::Done, Origin::Shipped));
     assert_eq!(target.run(&run.id).unwrap().trial, Some((study, 1)));
     assert!(!target.run_folder(&run.id).join("weights.safetensors").exists(), "it was to be without weights");
+    assert!(target.run_folder(&run.id).join("retrieval-test.json").exists(), "measures stay");
 }
 
 #[test]

@@ -17,12 +17,6 @@ pub trait Backpropagation: Send {
     fn backward(&mut self, of_outputs: &Tensor);
 }
 
-/// The backpropagation of `network`: what it has written by hand, else libtorch's.
-#[must_use]
-pub fn backpropagation(network: &Arc<dyn Network>, weights: &Weights, gradient: &Weights) -> Box<dyn Backpropagation> {
-    network.direct(weights, gradient).unwrap_or_else(|| Box::new(Recorded::new(network, weights, gradient)))
-}
-
 /// Backpropagation along the graph that libtorch records.
 pub struct Recorded {
     network: Arc<dyn Network>,

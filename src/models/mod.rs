@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use backpropagation::{Backpropagation, Recorded, backpropagation};
+pub use backpropagation::{Backpropagation, Recorded};
 pub use cnn::Cnn;
 pub use device::{DeviceChoice, libtorch_version};
 pub use gradients::{Autograd, Batch, Gradients, gradients};

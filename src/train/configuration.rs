@@ -99,6 +99,12 @@ pub fn resolve(system: &str, given: &Map<String, Value>) -> AppResult<Map<String
     fields.iter().map(|field| Ok((field.name.to_owned(), field.resolve(given.get(field.name))?))).collect()
 }
 
+/// Whether two configurations of `system` ask for the same. A key that one does not have, as of a run older than the key, is at its default.
+#[must_use]
+pub fn same(system: &str, one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    one == other || matches!((resolve(system, one), resolve(system, other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// A configuration from `key=value` assignments, typed as `system`'s keys are; a later one wins. Not yet resolved.
 ///
 /// # Errors
@@ -268,6 +274,10 @@ fn triplet() -> Vec<Field> {
         ),
     ];
     fields.extend(augmentation());
+    fields.extend([
+        number("rotation", 0.0, 0.0, 180.0, "Each time an image is seen it is turned by at most so many degrees each way."),
+        number("zoom", 0.0, 0.0, 0.5, "Each time an image is seen it grows or shrinks by at most this share of its size."),
+    ]);
     fields.extend(training(&Training { learning_rate: 0.0001, epochs: 10 }));
     fields
 }
@@ -382,6 +392,17 @@ mod tests {
             let once = resolve(system, &Map::new()).unwrap();
             assert_eq!(resolve(system, &once).unwrap(), once);
         }
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_is_at_its_default() {
+        let config = |given: Value| given.as_object().unwrap().clone();
+        assert!(same("mlp", &config(json!({"units": 32})), &resolve("mlp", &config(json!({"units": 32.0}))).unwrap()));
+        assert!(!same("mlp", &config(json!({"units": 32})), &config(json!({}))));
+        assert!(
+            !same("mlp", &config(json!({"unit": 32})), &config(json!({})))
+                && same("mlp", &config(json!({"unit": 1})), &config(json!({"unit": 1})))
+        );
     }
 
     #[test]

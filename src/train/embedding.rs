@@ -11,6 +11,7 @@ use tch::{Device, Tensor};
 use super::{
     Event,
     course::{Course, Extent, Setup},
+    distortion::Distortions,
     examples::{Augmentation, Part, seed_of},
     fit::{Lesson, Measured},
     predictor::as_images,
@@ -23,7 +24,7 @@ use crate::{
     data::{Datasets, Split},
     error::{AppError, AppResult},
     metrics::retrieval::{VOTERS, knn_accuracy},
-    models::{Backpropagation, Noise, Weights, backpropagation, infer, parameter_count},
+    models::{Backpropagation, Noise, Recorded, Weights, infer, parameter_count},
     project::{Points, neighbours},
 };
 
@@ -46,6 +47,8 @@ struct Config {
     held_out: f64,
     shift: usize,
     flip: bool,
+    rotation: f64,
+    zoom: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -244,7 +247,12 @@ impl Lesson for Embedding {
                 self.threads,
             ),
         });
-        self.backpropagation = Some(backpropagation(&course.network, &course.weights, &course.gradient));
+        let direct = course.network.direct(&course.weights, &course.gradient);
+        if direct.is_some() {
+            // Beside our kernels libtorch has little to do, and its threads would wait for more on the cores that these need.
+            tch::set_num_threads(1);
+        }
+        self.backpropagation = Some(direct.unwrap_or_else(|| Box::new(Recorded::new(&course.network, &course.weights, &course.gradient))));
         Ok(true)
     }
 
@@ -256,11 +264,12 @@ impl Lesson for Embedding {
         let mut draws = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "mining"));
         let mut views = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "augmentation"));
         let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip };
+        let distortions = Distortions { rotation: self.config.rotation, zoom: self.config.zoom };
         let mut watch = match self.watch.take() {
             Some((known, watch)) if known == objective => watch,
             _ => Watch::new(objective),
         };
-        let (mut sums, mut rate, mut pixels) = (Sums::default(), 0.0, Vec::new());
+        let (mut sums, mut rate, mut pixels, mut image) = (Sums::default(), 0.0, Vec::new(), Vec::new());
         for (step, places) in steps.iter().enumerate() {
             if cancelled.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -268,7 +277,14 @@ impl Lesson for Embedding {
             pixels.clear();
             for &place in places {
                 let view = augmentation.view(views.random_range(0..augmentation.views()));
-                self.train.append(place as usize, view, &mut pixels);
+                match distortions.draw(&mut views) {
+                    None => self.train.append(place as usize, view, &mut pixels),
+                    Some(distortion) => {
+                        image.clear();
+                        self.train.append(place as usize, view, &mut image);
+                        distortion.append(&image, self.train.examples.shape(), &mut pixels);
+                    }
+                }
             }
             let images = as_images(&pixels, course.network.input(), course.device);
             let Some(backpropagation) = &mut self.backpropagation else { break };

@@ -5,6 +5,7 @@ mod classification;
 mod clock;
 pub mod configuration;
 mod course;
+mod distortion;
 mod embedding;
 pub mod event;
 mod examples;

@@ -94,6 +94,21 @@ async fn look_into_the_maps(browser: &Browser, address: &str, id: &str) {
     for (key, code) in [("+", 187), ("ArrowLeft", 37), ("0", 48)] {
         browser.press(key, code).await;
     }
+    // Two fingers that part zoom in about the middle between them, and out again as they meet.
+    let fingers = |from: f64, to: f64| {
+        format!(
+            "{HAND} const [w, h] = [canvas.clientWidth, canvas.clientHeight]; \
+             const finger = (kind, id, share) => point(kind, w / 2 + (id === 1 ? -share : share) * w, h / 2, {{ pointerId: id }}); \
+             for (const id of [1, 3]) finger('pointerdown', id, {from}); for (const id of [1, 3]) finger('pointermove', id, {to}); \
+             for (const id of [1, 3]) finger('pointerup', id, {to}); \
+             const seen = new Set(); for (let y = 4; y < h; y += 8) for (let x = 4; x < w; x += 8) {{ point('pointermove', x, y); \
+             if (!tooltip.hidden) seen.add(tooltip.querySelector('dd').textContent); }} point('pointerleave', 0, 0); return seen.size"
+        )
+    };
+    let [all, near, again] = [(0.1, 0.1), (0.1, 0.4), (0.4, 0.1)].map(|(from, to)| fingers(from, to));
+    let [all, near, again] =
+        [browser.run(&all).await, browser.run(&near).await, browser.run(&again).await].map(|seen| seen.as_u64().unwrap());
+    assert!(near > 0 && near < all / 2 && again == all, "{all} points are seen, {near} of them from near, then {again}");
     browser.run("document.querySelector('#find').value = 7; document.querySelector('form.find').requestSubmit()").await;
     eventually(browser, "return document.querySelector('.near .reading').textContent.startsWith('#7 ')").await;
 }

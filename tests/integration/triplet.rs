@@ -73,9 +73,10 @@ fn a_run_that_is_cut_off_and_resumed_ends_with_the_same_weights() {
     use crate::training::{cancel_after, hash, train as fit};
     let whole = tempfile::tempdir().unwrap();
     let cut = tempfile::tempdir().unwrap();
-    for settings in
-        [vec![("triplets", json!("offline"))], vec![("triplets", json!("batch_all")), ("shift", json!(1)), ("averaging", json!(0.9))]]
-    {
+    for settings in [
+        vec![("triplets", json!("offline"))],
+        vec![("triplets", json!("batch_all")), ("shift", json!(1)), ("rotation", json!(10.0)), ("averaging", json!(0.9))],
+    ] {
         let spec = |folder: &std::path::Path, resume: bool| {
             let mut given: serde_json::Map<String, Value> =
                 settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();

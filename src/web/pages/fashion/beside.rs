@@ -99,7 +99,7 @@ impl Pair {
         }
         let config = configuration::resolve(SYSTEM, &config)?;
         let mut ours: Vec<(Run, Outcome)> = Vec::new();
-        for run in runs.iter().filter(|run| run.config == config) {
+        for run in runs.iter().filter(|run| configuration::same(SYSTEM, &run.config, &config)) {
             if ours.len() < MOST_SEEDS
                 && ours.iter().all(|(other, _)| other.seed != run.seed)
                 && let Some(last) = last_of(run)

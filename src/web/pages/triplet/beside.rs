@@ -63,7 +63,7 @@ impl Beside {
         runs.retain(|run| is_of(run, DATASET) || is_of(run, SAMPLE));
         let config = configuration::resolve(SYSTEM, &Map::new())?;
         let mut ours: Vec<Ours> = Vec::new();
-        for run in runs.iter().filter(|run| run.config == config) {
+        for run in runs.iter().filter(|run| configuration::same(SYSTEM, &run.config, &config)) {
             if ours.len() < MOST_SEEDS && ours.iter().all(|other| other.run.seed != run.seed) {
                 ours.push(Ours { run: run.clone(), curve: curve(app, run)? });
             }

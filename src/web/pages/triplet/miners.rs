@@ -64,7 +64,7 @@ impl Miners {
         let runs: Vec<&Run> = if is_synthetic { beside.runs.iter().collect() } else { real };
         let mut groups: Vec<Vec<Run>> = Vec::new();
         for run in runs {
-            match groups.iter_mut().find(|group| group[0].config == run.config) {
+            match groups.iter_mut().find(|group| configuration::same(SYSTEM, &group[0].config, &run.config)) {
                 Some(group) if group.iter().any(|other| other.seed == run.seed) => {}
                 Some(group) => group.push(run.clone()),
                 None => groups.push(vec![run.clone()]),
