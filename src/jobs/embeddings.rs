@@ -1,24 +1,21 @@
 //! Where a run's network puts each image of a split, before and after its training, and how well that brings labels together; computed once.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    ops::Range,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use super::{
     inference::{Inference, Stage, Trained},
     kept::Kept,
+    remembered::Remembered,
+    split::{count_of, first_of, part_of},
 };
 use crate::{
-    data::{Dataset, Datasets, Examples, Split},
+    data::{Dataset, Datasets, Split},
     error::{AppError, AppResult},
     metrics::retrieval::{Labelled, Recall, VOTERS, knn_labels},
     project::{self, Points},
     store::{Run, Store},
     train::{
-        Part, dataset_of,
+        dataset_of,
         triplets::{self, Distance, Geometry, Mean, Offline},
     },
 };
@@ -28,14 +25,9 @@ pub struct Embedder {
     store: Store,
     datasets: Datasets,
     inference: Inference,
-    embeddings: Known<Embeddings>,
-    retrievals: Known<Retrieval>,
+    embeddings: Remembered<Question, Embeddings>,
+    retrievals: Remembered<Question, Retrieval>,
 }
-
-/// What was computed, the last used first.
-type Known<T> = Mutex<VecDeque<(Question, Slot<T>)>>;
-/// Held while what it is for is computed, so that whoever asks for the same waits.
-type Slot<T> = Arc<Mutex<Option<Arc<T>>>>;
 
 /// Which network, on which split.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +117,8 @@ impl Embedder {
     /// Computes nothing before it is asked.
     #[must_use]
     pub fn new(store: Store, datasets: Datasets, inference: Inference) -> Self {
-        Self { store, datasets, inference, embeddings: Mutex::default(), retrievals: Mutex::default() }
+        let (embeddings, retrievals) = (Remembered::new(MOST_KNOWN), Remembered::new(MOST_KNOWN));
+        Self { store, datasets, inference, embeddings, retrievals }
     }
 
     /// Where the network of the run called `run` puts the images of `split`. The first call has the network look at every image, unless
@@ -138,7 +131,7 @@ impl Embedder {
         let run = self.store.run(run)?;
         let trained = self.network(&run, stage)?;
         let question = Question { run: run.id.clone(), weights: trained.weights.clone(), stage, split };
-        answer(&self.embeddings, question, || self.embed(run, trained, split))
+        self.embeddings.get(question, || self.embed(run, trained, split))
     }
 
     /// How well the trained network of the run called `run` brings images of one label together. Computed once, and kept in the run's folder.
@@ -149,7 +142,7 @@ impl Embedder {
         let own = self.embeddings(run, split, Stage::After)?;
         let weights = own.run.weights.clone().unwrap_or_default();
         let question = Question { run: own.run.id.clone(), weights, stage: Stage::After, split };
-        answer(&self.retrievals, question, || self.retrieve(&own))
+        self.retrievals.get(question, || self.retrieve(&own))
     }
 
     /// What [`Self::retrieval`] would give, where that is kept: no network looks at anything.
@@ -171,14 +164,7 @@ impl Embedder {
     /// # Errors
     /// [`AppError::Conflict`] when the run's data set is not known.
     pub fn count(run: &Run, split: Split) -> AppResult<usize> {
-        let dataset = dataset_of(&run.config)?;
-        let size = |wanted| dataset.splits.iter().find(|(split, _)| *split == wanted).map_or(0, |(_, count)| *count);
-        let train = Part::cut(size(Split::Train), held_out(run));
-        Ok(match split {
-            Split::Train => train,
-            Split::Validation => size(Split::Train) - train,
-            Split::Test => size(Split::Test),
-        })
+        Ok(count_of(run, dataset_of(&run.config)?, split))
     }
 
     fn retrieval_file(&self, run: &Run, split: Split) -> std::path::PathBuf {
@@ -226,16 +212,15 @@ impl Embedder {
             Some(kept) => kept,
             None => self.compute(&run, dataset, trained, split, &path)?,
         };
-        let train = dataset.splits.iter().find(|(split, _)| *split == Split::Train).map_or(0, |(_, count)| *count);
-        let first = if split == Split::Validation { Part::cut(train, held_out(&run)) } else { 0 };
+        let first = first_of(&run, dataset, split);
         Ok(Embeddings { run, dataset, split, stage, first, labels: kept.labels, values: kept.values, dimension: kept.columns })
     }
 
     fn compute(&self, run: &Run, dataset: &'static Dataset, trained: Trained, split: Split, path: &Path) -> AppResult<Kept> {
-        let (examples, range) = self.examples(run, dataset, split)?;
-        let labels = examples.labels()[range.clone()].to_vec();
+        let part = part_of(&self.datasets, run, dataset, split)?;
+        let labels = part.labels().to_vec();
         let weights = trained.weights.clone();
-        let values = self.inference.part(Arc::new(trained), examples, range)?;
+        let values = self.inference.part(Arc::new(trained), part.examples, part.range)?;
         let columns = values.len() / labels.len().max(1);
         let kept = Kept { labels, values, columns, notes: HashMap::new() };
         let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(AppError::from);
@@ -243,22 +228,6 @@ impl Embedder {
             tracing::warn!(run = run.id, "its embeddings can't be kept: {error}"); // and are computed again when they are needed
         }
         Ok(kept)
-    }
-
-    /// The images of `split` as the run had them, and which of the data set's own split they are.
-    fn examples(&self, run: &Run, dataset: &'static Dataset, split: Split) -> AppResult<(Arc<Examples>, Range<usize>)> {
-        if split == Split::Test {
-            let examples = self.datasets.examples(dataset, Split::Test)?;
-            let all = 0..examples.len();
-            return Ok((examples, all));
-        }
-        let examples = self.datasets.examples(dataset, Split::Train)?;
-        let (train, validation) = Part::split(&examples, held_out(run));
-        let range = if split == Split::Train { train.range } else { validation.range };
-        if range.is_empty() {
-            return Err(AppError::not_found(format!("The run {} held out no images: there is no validation split.", run.id)));
-        }
-        Ok((examples, range))
     }
 
     fn retrieve(&self, own: &Embeddings) -> AppResult<Retrieval> {
@@ -377,32 +346,4 @@ fn triplet_loss(own: &Embeddings) -> AppResult<f64> {
 
 fn internal(error: crate::metrics::MetricsError) -> AppError {
     AppError::Internal(error.into())
-}
-
-fn held_out(run: &Run) -> f64 {
-    run.config.get("held_out").and_then(serde_json::Value::as_f64).unwrap_or_default()
-}
-
-/// What is known, or what `compute` gives, which is then known.
-fn answer<T>(known: &Known<T>, question: Question, compute: impl FnOnce() -> AppResult<T>) -> AppResult<Arc<T>> {
-    let slot = {
-        let mut known = lock(known);
-        let place = known.iter().position(|(other, _)| *other == question);
-        let entry = place.and_then(|place| known.remove(place)).unwrap_or_else(|| (question, Arc::default()));
-        let slot = Arc::clone(&entry.1);
-        known.truncate(MOST_KNOWN - 1);
-        known.push_front(entry);
-        slot
-    };
-    let mut slot = lock(&slot);
-    if let Some(found) = &*slot {
-        return Ok(Arc::clone(found));
-    }
-    let found = Arc::new(compute()?);
-    *slot = Some(Arc::clone(&found));
-    Ok(found)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,22 +1,20 @@
 //! How good a run's network is on each split, computed once.
 
-use std::{
-    collections::VecDeque,
-    ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use super::{
     embeddings::embeds,
     inference::{Inference, Trained},
     predictions,
+    remembered::Remembered,
+    split::{first_of, part_of},
 };
 use crate::{
-    data::{Dataset, Datasets, Examples, Split},
+    data::{Dataset, Datasets, Split},
     error::{AppError, AppResult},
     metrics::{Confusion, Evaluation, Interval, Predictions, Resampling},
     store::{Run, Store},
-    train::{Part, dataset_of},
+    train::dataset_of,
 };
 
 /// Judges runs' networks, and remembers; shared by all who ask.
@@ -24,12 +22,8 @@ pub struct Judge {
     store: Store,
     datasets: Datasets,
     inference: Inference,
-    /// The last used first.
-    known: Mutex<VecDeque<(Question, Slot)>>,
+    known: Remembered<Question, Judgement>,
 }
-
-/// Held while its judgement is computed, so that whoever asks for the same waits.
-type Slot = Arc<Mutex<Option<Arc<Judgement>>>>;
 
 /// Which network, on which split.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +70,7 @@ impl Judge {
     /// Computes nothing before it is asked.
     #[must_use]
     pub fn new(store: Store, datasets: Datasets, inference: Inference) -> Self {
-        Self { store, datasets, inference, known: Mutex::default() }
+        Self { store, datasets, inference, known: Remembered::new(MOST_KNOWN) }
     }
 
     /// How good the network of the run called `run` is on `split`. The first call has the network say what it thinks of every example, unless
@@ -94,14 +88,8 @@ impl Judge {
             )));
         }
         let trained = Trained::of(&self.store, &run)?;
-        let slot = self.slot(Question { run: run.id.clone(), weights: trained.weights.clone(), split });
-        let mut known = lock(&slot);
-        if let Some(judgement) = &*known {
-            return Ok(Arc::clone(judgement));
-        }
-        let judgement = Arc::new(self.compute(run, trained, split)?);
-        *known = Some(Arc::clone(&judgement));
-        Ok(judgement)
+        let question = Question { run: run.id.clone(), weights: trained.weights.clone(), split };
+        self.known.get(question, || self.compute(run, trained, split))
     }
 
     /// The network of the run called `run`.
@@ -120,10 +108,10 @@ impl Judge {
         let predictions = if let Some(kept) = kept {
             kept
         } else {
-            let (examples, range) = self.examples(&run, dataset, split)?;
-            let labels = examples.labels()[range.clone()].to_vec();
+            let part = part_of(&self.datasets, &run, dataset, split)?;
+            let labels = part.labels().to_vec();
             let (folder, weights) = (trained.folder.clone(), trained.weights.clone());
-            let probabilities = self.inference.part(Arc::new(trained), examples, range)?;
+            let probabilities = self.inference.part(Arc::new(trained), part.examples, part.range)?;
             let computed =
                 Predictions::new(labels, probabilities, dataset.classes.len()).map_err(|error| AppError::Internal(error.into()))?;
             if let Err(error) = predictions::write(&folder, split, &weights, &computed) {
@@ -131,36 +119,10 @@ impl Judge {
             }
             computed
         };
-        let first = if split == Split::Validation { first_of_validation(&run, dataset) } else { 0 };
+        let first = first_of(&run, dataset, split);
         let evaluation = Evaluation::of(split.name(), &dataset.classes, &predictions);
         let intervals = Intervals::of(&predictions);
         Ok(Judgement { run, split, dataset, first, predictions, evaluation, intervals })
-    }
-
-    /// The examples of `split` as the run had them, and which of the data set's own split they are.
-    fn examples(&self, run: &Run, dataset: &'static Dataset, split: Split) -> AppResult<(Arc<Examples>, Range<usize>)> {
-        if split == Split::Test {
-            let examples = self.datasets.examples(dataset, Split::Test)?;
-            let all = 0..examples.len();
-            return Ok((examples, all));
-        }
-        let examples = self.datasets.examples(dataset, Split::Train)?;
-        let (train, validation) = Part::split(&examples, validation_share(run));
-        let range = if split == Split::Train { train.range } else { validation.range };
-        if range.is_empty() {
-            return Err(AppError::not_found(format!("The run {} kept no examples for validation.", run.id)));
-        }
-        Ok((examples, range))
-    }
-
-    fn slot(&self, question: Question) -> Slot {
-        let mut known = lock(&self.known);
-        let place = known.iter().position(|(other, _)| *other == question);
-        let entry = place.and_then(|place| known.remove(place)).unwrap_or_else(|| (question, Arc::default()));
-        let slot = Arc::clone(&entry.1);
-        known.truncate(MOST_KNOWN - 1);
-        known.push_front(entry);
-        slot
     }
 }
 
@@ -172,18 +134,4 @@ impl Intervals {
         });
         Self { accuracy, balanced_accuracy, macro_f1 }
     }
-}
-
-fn validation_share(run: &Run) -> f64 {
-    run.config.get("validation_share").and_then(serde_json::Value::as_f64).unwrap_or_default()
-}
-
-/// Where the validation examples begin in the training split.
-fn first_of_validation(run: &Run, dataset: &Dataset) -> usize {
-    let train = dataset.splits.iter().find(|(split, _)| *split == Split::Train).map_or(0, |(_, count)| *count);
-    Part::cut(train, validation_share(run))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -223,6 +223,32 @@ async fn a_map_is_drawn_once_unfolds_as_events_and_is_the_same_after_a_restart()
 }
 
 #[tokio::test]
+async fn a_server_that_is_killed_while_a_map_unfolds_draws_it_anew() {
+    let (mut server, id) = trained(&["learning_rate=0.003"]);
+    let query = |seed: u64| format!("/api/v1/runs/{id}/projection?split=all&n=100000&seed={seed}");
+    server.json(&query(0), 200).await; // and with it the embeddings
+    // A map may be done before the signal is there; then another is begun.
+    for seed in 1..=10 {
+        let mut stream = server.get(&query(seed).replace("/projection?", "/projection/events?")).await;
+        let mut told = String::new();
+        while !told.contains("event: frame") {
+            told += &String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("a frame comes before the end"));
+        }
+        server.restart("-KILL");
+        let kept = std::fs::read_dir(server.data_dir().join("runs").join(&id)).unwrap();
+        let is_map = |name: std::ffi::OsString| name.to_string_lossy().ends_with(&format!("-{seed}.safetensors"));
+        if kept.into_iter().any(|entry| is_map(entry.unwrap().file_name())) {
+            continue;
+        }
+        let map = server.json(&query(seed), 200).await;
+        assert_eq!(map["points"].as_array().unwrap().len() as u64, map["n"].as_u64().unwrap());
+        assert!(map["kl_divergence"].as_f64().unwrap() > 0.0);
+        return;
+    }
+    panic!("every map was done before the server was killed");
+}
+
+#[tokio::test]
 async fn a_run_travels_with_its_embeddings_what_was_found_and_its_maps() {
     let (server, id) = trained(&["learning_rate=0.003"]);
     let paths = [

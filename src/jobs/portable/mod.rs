@@ -1,6 +1,8 @@
 //! Runs and studies as one file: a zip archive that holds a manifest with checksums, and for each run what it said, its weights, its
 //! predictions, embeddings and maps. Nothing in it is ever executed, and only files that the manifest names, under names that runs have, are read.
 
+mod manifest;
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -8,20 +10,17 @@ use std::{
     path::Path,
 };
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+use self::manifest::{FileRecord, Manifest, RunRecord, StudyRecord};
 use super::Stage;
 use crate::{
     data::Split,
     error::{AppError, AppResult},
-    store::{
-        AdoptedRun, AdoptedStudy, DatasetUse, NewRun, NewStudy, Numbered, Origin, Query, Run, Store, Study, Trial, TrialState, check_id,
-    },
-    train::State,
+    store::{Numbered, Origin, Query, Run, Store, Study, check_id},
 };
 
 /// What such a file says that it is.
@@ -36,71 +35,6 @@ const MANIFEST_AT_MOST: u64 = 64 << 20;
 const FILE_AT_MOST: u64 = 1 << 30;
 /// Nor are all together.
 const ALL_AT_MOST: u64 = 4 << 30;
-
-#[derive(Serialize, Deserialize)]
-struct Manifest {
-    format: String,
-    version: u32,
-    torchboard: String,
-    study: Option<StudyRecord>,
-    runs: Vec<RunRecord>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RunRecord {
-    id: String,
-    system: String,
-    name: String,
-    state: State,
-    config: Map<String, Value>,
-    seed: u64,
-    threads: usize,
-    device: String,
-    dataset: Option<DatasetUse>,
-    versions: Map<String, Value>,
-    hardware: Map<String, Value>,
-    parameters: Option<u64>,
-    created_at: Timestamp,
-    started_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
-    notes: String,
-    tags: Vec<String>,
-    trial: Option<u64>,
-    repeats: Option<String>,
-    /// Length and SHA-256 of each of its files, by name.
-    files: BTreeMap<String, FileRecord>,
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
-struct FileRecord {
-    bytes: u64,
-    sha256: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StudyRecord {
-    id: String,
-    name: String,
-    system: String,
-    state: State,
-    reason: Option<String>,
-    spec: Map<String, Value>,
-    created_at: Timestamp,
-    started_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
-    trials: Vec<TrialRecord>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct TrialRecord {
-    number: u64,
-    parameters: Map<String, Value>,
-    run: Option<String>,
-    state: TrialState,
-    value: Option<f64>,
-    started_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
-}
 
 /// What was imported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -241,7 +175,7 @@ pub fn export_file(store: &Store, id: &str, with_weights: bool, output: &Path) -
 /// for `id` when there is such a run or study already.
 pub fn import(store: &Store, input: impl Read + Seek, origin: Origin) -> AppResult<Imported> {
     let mut archive = ZipArchive::new(input).map_err(|error| wrong(format!("is no whole file of runs: {error}")))?;
-    let manifest = manifest(&mut archive)?;
+    let manifest = read_manifest(&mut archive)?;
     let staging = tempfile::Builder::new().prefix("import-").tempdir_in(store.run_folder("").parent().unwrap_or(Path::new(".")))?;
     let mut room = ALL_AT_MOST;
     let mut adopted = Vec::new();
@@ -286,7 +220,7 @@ pub fn import_file(store: &Store, path: &Path, origin: Origin) -> AppResult<Impo
     import(store, std::io::BufReader::new(file), origin)
 }
 
-fn manifest<R: Read + Seek>(archive: &mut ZipArchive<R>) -> AppResult<Manifest> {
+fn read_manifest<R: Read + Seek>(archive: &mut ZipArchive<R>) -> AppResult<Manifest> {
     let mut bytes = Vec::new();
     let member = archive.by_name(MANIFEST).map_err(|_| wrong(format!("has no {MANIFEST}: it is no file of runs")))?;
     member.take(MANIFEST_AT_MOST + 1).read_to_end(&mut bytes).map_err(|error| wrong(format!("is damaged: {error}")))?;
@@ -363,111 +297,5 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl RunRecord {
-    fn new(run: &Run, files: BTreeMap<String, FileRecord>) -> Self {
-        let run = run.clone();
-        Self {
-            id: run.id,
-            system: run.system,
-            name: run.name,
-            state: run.state,
-            config: run.config,
-            seed: run.seed,
-            threads: run.threads,
-            device: run.device,
-            dataset: run.dataset,
-            versions: run.versions,
-            hardware: run.hardware,
-            parameters: run.parameters,
-            created_at: run.created_at,
-            started_at: run.started_at,
-            ended_at: run.ended_at,
-            notes: run.notes,
-            tags: run.tags,
-            trial: run.trial.map(|(_, number)| number),
-            repeats: run.repeats,
-            files,
-        }
-    }
-
-    fn adopted(&self, study: Option<&str>, origin: Origin, events: Vec<Numbered>) -> AdoptedRun {
-        let new = NewRun {
-            id: Some(self.id.clone()),
-            system: self.system.clone(),
-            name: self.name.clone(),
-            config: self.config.clone(),
-            seed: self.seed,
-            threads: self.threads,
-            device: self.device.clone(),
-            dataset: self.dataset.clone(),
-            versions: self.versions.clone(),
-            hardware: self.hardware.clone(),
-            parameters: self.parameters,
-            tags: self.tags.clone(),
-            trial: study.map(str::to_owned).zip(self.trial),
-            repeats: self.repeats.clone(),
-            state: self.state,
-            origin,
-            notes: self.notes.clone(),
-        };
-        AdoptedRun { new, created_at: self.created_at, started_at: self.started_at, ended_at: self.ended_at, events }
-    }
-}
-
-impl StudyRecord {
-    fn new(study: &Study) -> Self {
-        let study = study.clone();
-        let trial = |trial: Trial| TrialRecord {
-            number: trial.number,
-            parameters: trial.parameters,
-            run: trial.run,
-            state: trial.state,
-            value: trial.value,
-            started_at: trial.started_at,
-            ended_at: trial.ended_at,
-        };
-        Self {
-            id: study.id,
-            name: study.name,
-            system: study.system,
-            state: study.state,
-            reason: study.reason,
-            spec: study.spec,
-            created_at: study.created_at,
-            started_at: study.started_at,
-            ended_at: study.ended_at,
-            trials: study.trials.into_iter().map(trial).collect(),
-        }
-    }
-
-    fn adopted(&self, origin: Origin) -> AdoptedStudy {
-        let trial = |trial: &TrialRecord| Trial {
-            number: trial.number,
-            parameters: trial.parameters.clone(),
-            run: trial.run.clone(),
-            state: trial.state,
-            value: trial.value,
-            started_at: trial.started_at,
-            ended_at: trial.ended_at,
-        };
-        AdoptedStudy {
-            new: NewStudy {
-                id: Some(self.id.clone()),
-                name: self.name.clone(),
-                system: self.system.clone(),
-                spec: self.spec.clone(),
-                origin,
-                state: self.state,
-            },
-            reason: self.reason.clone(),
-            created_at: self.created_at,
-            started_at: self.started_at,
-            ended_at: self.ended_at,
-            trials: self.trials.iter().map(trial).collect(),
-        }
-    }
-}
-
 #[cfg(test)]
-#[path = "portable_tests.rs"]
 mod tests;

@@ -1,11 +1,12 @@
 use std::io::Cursor;
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::*;
 use crate::{
     data::Split,
-    train::{Event, Metric, Outcome},
+    store::{NewRun, NewStudy, Trial, TrialState},
+    train::{Event, Metric, Outcome, State},
 };
 
 fn store() -> (tempfile::TempDir, Store) {
