@@ -281,7 +281,7 @@ impl Unfolding {
     /// Waits for the map at most so long.
     ///
     /// # Errors
-    /// [`AppError::Busy`] when it is not done by then; what made it fail.
+    /// [`AppError::Unavailable`] when it is not done by then, with how far it is; what made it fail.
     pub async fn wait(&self, patience: Duration) -> AppResult<Arc<Map>> {
         let mut standing = self.standing();
         let done = standing.wait_for(|standing| matches!(standing.phase, "done" | "failed"));
@@ -289,7 +289,13 @@ impl Unfolding {
         match self.outcome() {
             Some(Ok(map)) => Ok(map),
             Some(Err(error)) => Err(AppError::Conflict(error.to_string())),
-            None => Err(AppError::Busy { retry_after_seconds: 5 }),
+            None => {
+                let Standing { phase, share, .. } = self.standing.borrow().clone();
+                let percent = (100.0 * share).floor();
+                Err(AppError::Unavailable(format!(
+                    "The map is on its way ({phase}, {percent} %). Ask again in 5 s, or follow it under projection/events."
+                )))
+            }
         }
     }
 

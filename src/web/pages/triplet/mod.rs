@@ -312,7 +312,11 @@ impl TripletPage {
     /// The columns of the table that come from retrieval.
     fn measures(&self, measured: &Measured) -> [String; 6] {
         let [one, five, ten] = measured.recall;
-        [measured.knn_accuracy, one, five, ten, measured.map_at_r, measured.silhouette].map(|value| fixed(value, 4))
+        let mut texts = [measured.knn_accuracy, one, five, ten, measured.map_at_r, measured.silhouette].map(|value| fixed(value, 4));
+        if let Some(deviation) = measured.knn_deviation {
+            texts[0] = format!("{} ± {}", texts[0], fixed(deviation, 4));
+        }
+        texts
     }
 
     /// What a list of the form offers: value, name, and whether the address asks for it.
