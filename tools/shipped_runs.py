@@ -47,7 +47,8 @@ MINERS = {
     "batch-all": ("All active triplets of each batch", {"triplets": "batch_all"}),
     "semi-hard": ("Semi-hard triplets", {"triplets": "semi_hard"}),
     "distance-weighted": ("Triplets weighted by distance", {"triplets": "distance_weighted"}),
-    "batch-hard": ("The hardest triplets of each batch", {"triplets": "batch_hard"}),
+    # With one epoch of easier triplets first, the default, it collapses at this learning rate.
+    "hardest": ("The hardest triplets of each batch", {"triplets": "batch_hard", "warm_up": 3}),
     "multi-similarity": ("Multi-similarity loss", {"triplets": "random", "loss": "multi_similarity"}),
     "supervised-contrastive": ("Supervised contrastive loss", {"triplets": "random", "loss": "supervised_contrastive"}),
 }

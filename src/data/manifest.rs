@@ -138,6 +138,18 @@ impl Dataset {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Whether it has such a split.
+    #[must_use]
+    pub fn has(&self, split: Split) -> bool {
+        self.count(split) > 0
+    }
+
+    /// How many images a split has; 0 where there is none.
+    #[must_use]
+    pub fn count(&self, wanted: Split) -> usize {
+        self.splits.iter().find(|(split, _)| *split == wanted).map_or(0, |(_, count)| *count)
+    }
+
     /// Whether its images were drawn by this program and say nothing of the world.
     #[must_use]
     pub fn is_synthetic(&self) -> bool {

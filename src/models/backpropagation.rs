@@ -47,7 +47,7 @@ impl Backpropagation for Recorded {
         // The derivative of Σ outputs · constant is that constant.
         tch::with_grad(|| (outputs * of_outputs).sum(tch::Kind::Float).backward());
         tch::no_grad(|| {
-            for (gradient, leaf) in self.gradient.iter_mut().zip(self.leaves.views()) {
+            for (gradient, leaf) in self.gradient.iter_mut().zip(self.leaves.views()).take(self.leaves.learned()) {
                 gradient.copy_(&leaf.grad());
                 leaf.shallow_clone().zero_grad();
             }

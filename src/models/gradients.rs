@@ -54,7 +54,7 @@ impl Gradients for Autograd {
         });
         tch::no_grad(|| {
             batch.log_probabilities.shallow_clone().copy_(&log_probabilities);
-            for (gradient, leaf) in self.gradient.iter_mut().zip(self.leaves.views()) {
+            for (gradient, leaf) in self.gradient.iter_mut().zip(self.leaves.views()).take(self.leaves.learned()) {
                 gradient.copy_(&leaf.grad());
                 leaf.shallow_clone().zero_grad();
             }

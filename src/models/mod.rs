@@ -10,6 +10,7 @@ mod gradients;
 mod mlp;
 mod network;
 mod noise;
+mod resnet14;
 mod triplet;
 mod weights;
 
@@ -24,6 +25,7 @@ pub use gradients::{Autograd, Batch, Gradients, gradients};
 pub use mlp::Mlp;
 pub use network::{Answer, Initial, Layer, ModelError, Network, Parameter, infer, parameter_count};
 pub use noise::Noise;
+pub use resnet14::ResNet14;
 pub use triplet::Triplet;
 pub use weights::Weights;
 
@@ -43,6 +45,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry { system: "mlp", build: mlp::build },
     Entry { system: "cnn", build: cnn::build },
     Entry { system: "triplet", build: triplet::build },
+    Entry { system: "resnet14", build: resnet14::build },
 ];
 
 /// Builds the network of `system`; `config` is its resolved configuration, `input` is `[height, width, channels]`.

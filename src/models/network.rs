@@ -18,7 +18,8 @@ pub trait Network: Send + Sync {
         Answer::Classes
     }
 
-    /// Its parameters in the order of [`Weights`], under the names and in the layouts that `PyTorch`'s modules have.
+    /// Its parameters in the order of [`Weights`], under the names and in the layouts that `PyTorch`'s modules have; those that are not learned
+    /// come last.
     fn parameters(&self) -> Vec<Parameter>;
 
     /// Its layers, for a summary.
@@ -70,6 +71,8 @@ pub struct Parameter {
 pub enum Initial {
     /// All zero.
     Zeros,
+    /// All one.
+    Ones,
     /// Uniform within ±√(6 / (`fan_in` + `fan_out`)), which is Keras's default. Source: Glorot and Bengio 2010, eq. 16.
     GlorotUniform {
         /// Values that come into one output.
@@ -77,6 +80,23 @@ pub enum Initial {
         /// Values that one input goes to.
         fan_out: i64,
     },
+    /// Uniform within ±√(6 / `fan_in`). Source: He et al. 2015, eq. 10.
+    HeUniform {
+        /// Values that come into one output.
+        fan_in: i64,
+    },
+    /// Not learned, but kept while training: a mean over batches, at first 0.
+    RunningMean,
+    /// Not learned, but kept while training: a variance over batches, at first 1.
+    RunningVariance,
+}
+
+impl Initial {
+    /// Whether the parameter follows a gradient.
+    #[must_use]
+    pub fn is_learned(self) -> bool {
+        !matches!(self, Self::RunningMean | Self::RunningVariance)
+    }
 }
 
 /// One line of a summary.

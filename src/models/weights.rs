@@ -13,16 +13,23 @@ pub struct Weights {
     flat: Tensor,
     names: Vec<&'static str>,
     views: Vec<Tensor>,
+    /// How many of them follow a gradient, which are the first.
+    learned: usize,
 }
 
 impl Weights {
     /// All zero.
+    ///
+    /// # Panics
+    /// When a parameter that is learned comes after one that is not.
     #[must_use]
     pub fn zeros(parameters: &[Parameter], device: Device) -> Self {
+        assert!(parameters.is_sorted_by_key(|parameter| !parameter.initial.is_learned()), "what is learned comes first");
         let length = parameters.iter().map(|parameter| padded(parameter.shape.iter().product())).sum::<i64>();
         let flat = Tensor::zeros([length], (Kind::Float, device));
         let views = cut(&flat, parameters.iter().map(|parameter| parameter.shape.clone()));
-        Self { flat, names: parameters.iter().map(|parameter| parameter.name).collect(), views }
+        let learned = parameters.iter().filter(|parameter| parameter.initial.is_learned()).count();
+        Self { flat, names: parameters.iter().map(|parameter| parameter.name).collect(), views, learned }
     }
 
     /// As `parameters` say they begin; one seed gives the same values on every machine and device.
@@ -31,11 +38,17 @@ impl Weights {
         let weights = Self::zeros(parameters, device);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         for (parameter, view) in parameters.iter().zip(&weights.views) {
-            if let Initial::GlorotUniform { fan_in, fan_out } = parameter.initial {
-                let limit = (6.0 / (fan_in + fan_out) as f32).sqrt();
-                let values: Vec<f32> = (0..view.numel()).map(|_| random.random_range(-limit..limit)).collect();
-                tch::no_grad(|| view.shallow_clone().copy_(&Tensor::from_slice(&values).view_as(view)));
-            }
+            let limit = match parameter.initial {
+                Initial::GlorotUniform { fan_in, fan_out } => (6.0 / (fan_in + fan_out) as f32).sqrt(),
+                Initial::HeUniform { fan_in } => (6.0 / fan_in as f32).sqrt(),
+                Initial::Ones | Initial::RunningVariance => {
+                    let _ = tch::no_grad(|| view.shallow_clone().fill_(1.0));
+                    continue;
+                }
+                Initial::Zeros | Initial::RunningMean => continue,
+            };
+            let values: Vec<f32> = (0..view.numel()).map(|_| random.random_range(-limit..limit)).collect();
+            tch::no_grad(|| view.shallow_clone().copy_(&Tensor::from_slice(&values).view_as(view)));
         }
         weights
     }
@@ -55,18 +68,31 @@ impl Weights {
     /// The same layout over another buffer.
     fn over(&self, flat: Tensor) -> Self {
         let views = cut(&flat, self.views.iter().map(Tensor::size));
-        Self { flat, names: self.names.clone(), views }
+        Self { flat, names: self.names.clone(), views, learned: self.learned }
     }
 
-    /// The same buffer, with views that collect gradients.
+    /// The same buffer, with views that collect gradients where they are learned.
     pub(super) fn leaves(&self) -> Self {
-        let views = self.views.iter().map(|view| view.detach().set_requires_grad(true)).collect();
-        Self { flat: self.flat.shallow_clone(), names: self.names.clone(), views }
+        let views = self.views.iter().enumerate().map(|(place, view)| view.detach().set_requires_grad(place < self.learned)).collect();
+        Self { flat: self.flat.shallow_clone(), names: self.names.clone(), views, learned: self.learned }
     }
 
     /// All values, `[n]`, with zeros between the parameters.
     pub fn flat(&self) -> &Tensor {
         &self.flat
+    }
+
+    /// As [`Self::flat`], of those parameters alone that follow a gradient.
+    #[must_use]
+    pub fn flat_learned(&self) -> Tensor {
+        let length = self.views[..self.learned].iter().map(|view| padded(view.numel() as i64)).sum();
+        self.flat.narrow(0, 0, length)
+    }
+
+    /// How many parameters follow a gradient; they are the first.
+    #[must_use]
+    pub fn learned(&self) -> usize {
+        self.learned
     }
 
     /// One view for each parameter, in the network's order.
@@ -164,6 +190,20 @@ mod tests {
         let most = weights.views()[0].abs().max().double_value(&[]);
         assert!(most <= limit && most > 0.7 * limit, "{most}");
         assert_eq!(weights.views()[1].abs().max().double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn what_is_not_learned_lies_behind_what_is() {
+        let parameter = |name, initial| Parameter { name, shape: vec![3], initial };
+        let parameters =
+            [parameter("a", Initial::HeUniform { fan_in: 6 }), parameter("b", Initial::Ones), parameter("c", Initial::RunningVariance)];
+        let weights = Weights::initial(&parameters, 1, Device::Cpu);
+        let most = weights.views()[0].abs().max().double_value(&[]);
+        assert!(most <= 1.0 && most > 0.3, "{most}");
+        assert_eq!((weights.learned(), weights.flat_learned().size()), (2, vec![32]));
+        assert_eq!(weights.flat().sum(Kind::Float).double_value(&[]) - weights.views()[0].sum(Kind::Float).double_value(&[]), 6.0);
+        let leaves = weights.leaves();
+        assert_eq!(leaves.views().iter().map(Tensor::requires_grad).collect::<Vec<_>>(), [true, true, false]);
     }
 
     #[test]

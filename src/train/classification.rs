@@ -27,6 +27,8 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 struct Config {
     batch_size: usize,
+    /// Of data sets without a split of their own to validate on.
+    #[serde(default)]
     validation_share: f64,
     label_smoothing: f64,
     shift: usize,
@@ -53,7 +55,7 @@ pub(super) struct Classification {
 impl Classification {
     pub(super) fn load(setup: &Setup, datasets: &Datasets) -> AppResult<Self> {
         let config: Config = setup.config()?;
-        let (train, validation) = Part::split(&datasets.examples(setup.dataset, Split::Train)?, config.validation_share);
+        let (train, validation) = Part::training(datasets, setup.dataset, config.validation_share)?;
         if train.is_empty() {
             return Err(AppError::invalid("config.validation_share", "nothing is left to learn from"));
         }

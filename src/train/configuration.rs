@@ -172,7 +172,8 @@ impl Field {
     }
 }
 
-static SYSTEMS: LazyLock<[(&str, Vec<Field>); 3]> = LazyLock::new(|| [("mlp", mlp()), ("cnn", cnn()), ("triplet", triplet())]);
+static SYSTEMS: LazyLock<[(&str, Vec<Field>); 4]> =
+    LazyLock::new(|| [("mlp", mlp()), ("cnn", cnn()), ("triplet", triplet()), ("resnet14", resnet14())]);
 
 const fn integer(name: &'static str, default: i64, min: i64, max: i64, about: &'static str) -> Field {
     Field { name, kind: Kind::Integer { min, max }, default: Constant::Integer(default), about }
@@ -209,7 +210,7 @@ fn mlp() -> Vec<Field> {
         number("dropout", 0.0, 0.0, 0.95, "Share of hidden units that each step leaves out (Srivastava et al. 2014)."),
     ];
     fields.extend(training(&Training { learning_rate: 0.01, epochs: 50 }));
-    fields.extend(classification(32));
+    fields.extend(classification(32, Validation::Cut));
     fields
 }
 
@@ -221,7 +222,22 @@ fn cnn() -> Vec<Field> {
         number("dropout", 0.25, 0.0, 0.95, "Share of values before each dense layer that each step leaves out."),
     ];
     fields.extend(training(&Training { learning_rate: 0.001, epochs: 12 }));
-    fields.extend(classification(128));
+    fields.extend(classification(128, Validation::Cut));
+    fields
+}
+
+/// The defaults are the course report's network, trained plainly.
+fn resnet14() -> Vec<Field> {
+    let mut fields = vec![
+        choice(
+            "dataset",
+            &["ham10000-28", "dermamnist", "skin-sample"],
+            "What it learns from: HAM10000 at 28x28 with DermaMNIST's split, the published DermaMNIST, or a synthetic sample.",
+        ),
+        integer("filters", 16, 1, 256, "Filters of the first stack; the second has twice, the third four times as many."),
+    ];
+    fields.extend(training(&Training { learning_rate: 0.001, epochs: 50 }));
+    fields.extend(classification(64, Validation::Own));
     fields
 }
 
@@ -325,19 +341,28 @@ fn augmentation() -> [Field; 2] {
     ]
 }
 
+/// What a classifier is validated on.
+#[derive(PartialEq, Eq)]
+enum Validation {
+    /// The end of the training split, which is cut off for it.
+    Cut,
+    /// A split that the data set has for it.
+    Own,
+}
+
 /// What classifiers are trained with beside it.
-fn classification(batch_size: i64) -> Vec<Field> {
-    let mut fields = vec![
-        integer("batch_size", batch_size, 1, 8192, "Examples to a step."),
-        number(
+fn classification(batch_size: i64, validation: Validation) -> Vec<Field> {
+    let mut fields = vec![integer("batch_size", batch_size, 1, 8192, "Examples to a step.")];
+    if validation == Validation::Cut {
+        fields.push(number(
             "validation_share",
             0.2,
             0.0,
             0.9,
             "The last share of the training set validates and is not learned from; 0 learns from all.",
-        ),
-        number("label_smoothing", 0.0, 0.0, 0.9, "Share of each target that is spread evenly over all classes."),
-    ];
+        ));
+    }
+    fields.push(number("label_smoothing", 0.0, 0.0, 0.9, "Share of each target that is spread evenly over all classes."));
     fields.extend(augmentation());
     fields.extend([
         text(
@@ -422,7 +447,7 @@ mod tests {
         let (field, reason) = refused("perceptron", &json!({}));
         assert_eq!(
             (field.as_str(), reason.as_str()),
-            ("system", "there is no system \"perceptron\" to train; there are mlp, cnn, triplet")
+            ("system", "there is no system \"perceptron\" to train; there are mlp, cnn, triplet, resnet14")
         );
     }
 

@@ -6,7 +6,10 @@ use rand::{RngExt as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
 
-use crate::data::Examples;
+use crate::{
+    data::{Dataset, Datasets, Examples, Split},
+    error::AppResult,
+};
 
 /// A part of a data set's split, by places.
 #[derive(Clone)]
@@ -48,6 +51,26 @@ impl Part {
         let cut = Self::cut(examples.len(), share);
         let part = |range| Self { examples: Arc::clone(examples), range };
         (part(0..cut), part(cut..examples.len()))
+    }
+
+    /// What a run learns from and what it validates on: the validation split of `dataset` where it has one, else the last `share` of what
+    /// there is to learn from.
+    ///
+    /// # Errors
+    /// As [`Datasets::examples`].
+    pub fn training(datasets: &Datasets, dataset: &'static Dataset, share: f64) -> AppResult<(Self, Self)> {
+        let train = datasets.examples(dataset, Split::Train)?;
+        if !dataset.has(Split::Validation) {
+            return Ok(Self::split(&train, share));
+        }
+        Ok((Self::whole(train), Self::whole(datasets.examples(dataset, Split::Validation)?)))
+    }
+
+    /// All of a split.
+    #[must_use]
+    pub fn whole(examples: Arc<Examples>) -> Self {
+        let range = 0..examples.len();
+        Self { examples, range }
     }
 
     /// How many of `count` examples stand before the last `share` of them.

@@ -25,10 +25,10 @@ impl Adam {
     #[must_use]
     pub fn new(weights: &Weights, gradient: &Weights, weight_decay: f64) -> Self {
         Self {
-            weights: weights.flat().shallow_clone(),
-            gradient: gradient.flat().shallow_clone(),
+            weights: weights.flat_learned(),
+            gradient: gradient.flat_learned(),
             moments: [weights.zeros_like(), weights.zeros_like()],
-            denominator: weights.flat().zeros_like(),
+            denominator: weights.flat_learned().zeros_like(),
             weight_decay,
             steps: 0,
         }
@@ -44,21 +44,21 @@ impl Adam {
     pub fn step(&mut self, learning_rate: f64) {
         let _guard = tch::no_grad_guard();
         self.steps += 1;
-        let [first, second] = &self.moments;
+        let [first, second] = self.moments.each_ref().map(Weights::flat_learned);
         let [beta_1, beta_2] = BETAS;
         if self.weight_decay > 0.0 {
             let _ = self.weights.g_mul_scalar_(1.0 - learning_rate * self.weight_decay);
         }
-        let _ = first.flat().shallow_clone().lerp_(&self.gradient, 1.0 - beta_1);
+        let _ = first.shallow_clone().lerp_(&self.gradient, 1.0 - beta_1);
         let _ = self.gradient.square_();
-        let _ = second.flat().shallow_clone().lerp_(&self.gradient, 1.0 - beta_2);
+        let _ = second.shallow_clone().lerp_(&self.gradient, 1.0 - beta_2);
         let steps = self.steps as f64;
         let rate = learning_rate * (1.0 - beta_2.powf(steps)).sqrt() / (1.0 - beta_1.powf(steps));
         // weights −= rate · first / (√second + ε)
-        let _ = second.flat().sqrt_out(&self.denominator);
+        let _ = second.sqrt_out(&self.denominator);
         let _ = self.denominator.g_add_scalar_(EPSILON);
         let _ = self.denominator.g_mul_scalar_(-1.0 / rate);
-        let _ = self.weights.addcdiv_(first.flat(), &self.denominator);
+        let _ = self.weights.addcdiv_(&first, &self.denominator);
     }
 
     /// Both moments, to be kept.

@@ -92,7 +92,8 @@ fn one_seed_gives_one_network_and_another_seed_another() {
 #[test]
 fn a_summary_counts_every_parameter_once_and_ends_with_the_classes() {
     for (system, network) in small() {
-        let values: i64 = network.parameters().iter().map(|parameter| parameter.shape.iter().product::<i64>()).sum();
+        let learned = network.parameters().into_iter().filter(|parameter| parameter.initial.is_learned());
+        let values: i64 = learned.map(|parameter| parameter.shape.iter().product::<i64>()).sum();
         assert_eq!(models::parameter_count(&*network), values, "{system}");
         assert_eq!(network.layers().last().unwrap().output, [CLASSES], "{system}");
         let mut names: Vec<_> = network.parameters().iter().map(|parameter| parameter.name).collect();
@@ -122,7 +123,8 @@ fn classifiers_probabilities_sum_to_one_and_a_batch_of_one_is_a_row_of_a_batch()
 
 #[test]
 fn dropout_acts_in_training_and_not_in_use() {
-    for (system, network) in with_dropout() {
+    let has_dropout = |system: &str| configuration::fields(system).unwrap().iter().any(|field| field.name == "dropout");
+    for (system, network) in with_dropout().into_iter().filter(|(system, _)| has_dropout(system)) {
         let weights = Weights::initial(&network.parameters(), 3, Device::Cpu);
         let (images, _) = examples(5);
         let trained = |seed| network.forward(&weights, &images, Some(&mut Noise::new(seed, Device::Cpu)));
@@ -241,6 +243,39 @@ fn weights_that_pytorch_wrote_give_pytorchs_logits() {
         for outputs in [logits, in_use] {
             let difference = largest_difference(&outputs, &tensor("logits"));
             assert!(difference < 1e-5, "{system}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn a_step_of_the_residual_network_is_pytorchs() {
+    let (_, network) = each_network(&[("filters", 8.into())]).into_iter().find(|(system, _)| *system == "resnet14").unwrap();
+    let files = ["resnet14.safetensors", "resnet14-answers.safetensors", "resnet14-step.safetensors"].map(fixture);
+    let [before, answers, step] = files.each_ref().map(|file| SafeTensors::deserialize(file).unwrap());
+    let tensor = |file: &SafeTensors, name: &str| {
+        let view = file.tensor(name).unwrap();
+        let shape: Vec<i64> = view.shape().iter().map(|side| *side as i64).collect();
+        (Tensor::from_data_size(view.data(), &shape, Kind::Float), shape)
+    };
+    let weights = Weights::zeros(&network.parameters(), Device::Cpu);
+    weights.set(|name| before.tensor(name).ok().map(|view| (tensor(&before, name).1, view.data()))).unwrap();
+    let gradient = weights.zeros_like();
+    let images = tensor(&answers, "images").0;
+    let targets = Tensor::arange(6, (Kind::Int64, Device::Cpu)).one_hot(CLASSES).to_kind(Kind::Float);
+    let batch = Batch { images, log_probabilities: targets.zeros_like(), targets };
+    models::gradients(&network, &weights, &gradient).compute(&batch, &mut Noise::new(1, Device::Cpu));
+    let expected = tensor(&step, "logits").0.log_softmax(-1, Kind::Float);
+    assert!(largest_difference(&batch.log_probabilities, &expected) < 1e-4);
+    for (place, ((name, after), (_, gradient))) in weights.named().zip(gradient.named()).enumerate() {
+        if place < weights.learned() {
+            let theirs = tensor(&step, &format!("gradient.{name}")).0;
+            let (difference, size) = (largest_difference(gradient, &theirs), theirs.abs().max().double_value(&[]));
+            assert!(size > 0.0 && difference < 1e-4 * size, "{name}: {difference} of {size}");
+        } else {
+            let theirs = tensor(&step, &format!("after.{name}")).0;
+            assert!(largest_difference(after, &theirs) < 1e-5, "{name}");
+            assert!(largest_difference(after, &tensor(&before, name).0) > 1e-4, "{name} has moved");
+            assert_eq!(gradient.abs().max().double_value(&[]), 0.0, "{name} follows no gradient");
         }
     }
 }

@@ -35,6 +35,8 @@ enum System {
     Cnn(network::NetworkArguments),
     /// A network that lays images of one label near each other, on MNIST unless told otherwise
     Triplet(network::NetworkArguments),
+    /// A residual network, on skin lesions unless told otherwise (He et al. 2016)
+    Resnet14(network::NetworkArguments),
 }
 
 impl TrainArguments {
@@ -45,6 +47,7 @@ impl TrainArguments {
             Some(System::Mlp(arguments)) => arguments.run("mlp", settings),
             Some(System::Cnn(arguments)) => arguments.run("cnn", settings),
             Some(System::Triplet(arguments)) => arguments.run("triplet", settings),
+            Some(System::Resnet14(arguments)) => arguments.run("resnet14", settings),
             None => self.earlier.run(settings, self.json),
         }
     }
