@@ -45,7 +45,8 @@ MINERS = {
     "offline": ("Triplets made before the training", {"triplets": "offline", "epochs": 1}),
     "random": ("Triplets of each batch at random", {"triplets": "random"}),
     "batch-all": ("All active triplets of each batch", {"triplets": "batch_all"}),
-    "semi-hard": ("Semi-hard triplets", {"triplets": "semi_hard"}),
+    # At unit length, as their source has it: without, each step finds semi-hard triplets by moving all images apart, and the loss grows.
+    "semi-hard-normalised": ("Semi-hard triplets, at unit length", {"triplets": "semi_hard", "normalised": "true"}),
     "distance-weighted": ("Triplets weighted by distance", {"triplets": "distance_weighted"}),
     # With one epoch of easier triplets first, the default, it collapses at this learning rate.
     "hardest": ("The hardest triplets of each batch", {"triplets": "batch_hard", "warm_up": 3}),

@@ -7,7 +7,7 @@ use crate::{
     error::AppResult,
     report::{self, Losses, TripletReport},
     store::{Query, Run},
-    train::{State, configuration},
+    train::{State, checkpoint::WEIGHTS, configuration},
     web::AppState,
 };
 
@@ -32,6 +32,8 @@ pub struct Beside {
     pub ours: Vec<Ours>,
     /// Every run on this data or on the sample that is done, the newest first; trials of studies are not among them.
     pub runs: Vec<Run>,
+    /// Those of them whose weights are here, so that the network can be asked.
+    pub askable: Vec<Run>,
 }
 
 /// One of our trainings with the report's settings.
@@ -68,7 +70,8 @@ impl Beside {
                 ours.push(Ours { run: run.clone(), curve: curve(app, run)? });
             }
         }
-        Ok(Self { report: report::triplet(), config, ours, runs })
+        let askable = runs.iter().filter(|run| app.store.run_folder(&run.id).join(WEIGHTS).is_file()).cloned().collect();
+        Ok(Self { report: report::triplet(), config, ours, runs, askable })
     }
 
     /// The report's epochs with the mean of ours.
@@ -86,9 +89,10 @@ impl Beside {
 
     /// The run that is shown where nobody asks for another: one tagged as the best, one with the report's settings, any on the real data, any.
     pub fn default_run(&self) -> Option<&Run> {
-        let real = || self.runs.iter().filter(|run| is_of(run, DATASET));
+        let real = || self.askable.iter().filter(|run| is_of(run, DATASET));
         let tagged = real().find(|run| run.tags.iter().any(|tag| tag == BEST_TAG));
-        tagged.or_else(|| self.ours.first().map(|ours| &ours.run)).or_else(|| real().next()).or_else(|| self.runs.first())
+        let of_report = || real().find(|run| self.ours.iter().any(|ours| ours.run.id == run.id));
+        tagged.or_else(of_report).or_else(|| real().next()).or_else(|| self.askable.first())
     }
 }
 

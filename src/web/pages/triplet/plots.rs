@@ -65,7 +65,8 @@ pub fn losses(voice: Voice, beside: &Beside) -> Figure {
 /// The store's own.
 pub fn active(app: &AppState, voice: Voice, miners: &Miners) -> AppResult<Option<Figure>> {
     let mut lines: Vec<Line> = Vec::new();
-    for miner in miners.rows.iter().take(MOST_MINERS) {
+    // Of losses that are not over triplets another share is told.
+    for miner in miners.rows.iter().filter(|miner| miner.setting("loss") == "triplet").take(MOST_MINERS) {
         let curves = app.store.curves(&miner.runs[0].id)?;
         let Some(series) = curves.iter().find(|series| series.name == "train_active") else { continue };
         let points = series.points.iter().map(|point| (point.epoch as f64, point.value)).collect();
