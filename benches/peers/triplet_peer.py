@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 THREADS = 2
+PAIRS = 32  # of each class, as benches/ours/triplet.rs has
 TRIPLETS, MARGIN, LEARNING_RATE = 256, 0.4, 0.001
 WARM_UP = 3
 
@@ -30,6 +31,9 @@ class Embedding(nn.Module):
         self.hidden = nn.Linear(4608, 128)
         self.output = nn.Linear(128, 10)
         self.dropout_1, self.dropout_2 = nn.Dropout(0.25), nn.Dropout(0.5)
+        for layer in (self.convolution_1, self.convolution_2, self.hidden, self.output):
+            nn.init.xavier_uniform_(layer.weight)  # as the report's framework begins, and ours: else losses could not be compared
+            nn.init.zeros_(layer.bias)
 
     def forward(self, images):
         features = self.convolution_2(self.convolution_1(images).relu()).relu()
@@ -68,13 +72,14 @@ def main():
 
 
 def triplets(labels, generator):
-    """Places of anchors, positives and negatives, `[3 * TRIPLETS]`, for ever."""
+    """Places of anchors, positives and negatives, `[3 * TRIPLETS]`, for ever: as ours, of a few pairs of each class with many negatives."""
     of_class = [numpy.flatnonzero(labels == label) for label in range(10)]
+    pairs = numpy.array([[generator.choice(own, 2, replace=False) for _ in range(PAIRS)] for own in of_class])  # [class, pair, 2]
     while True:
         classes = generator.integers(10, size=TRIPLETS)
         others = (classes + generator.integers(1, 10, size=TRIPLETS)) % 10
-        pick = lambda wanted: [generator.choice(of_class[label]) for label in wanted]
-        yield numpy.array(pick(classes) + pick(classes) + pick(others))
+        anchors, positives = pairs[classes, generator.integers(PAIRS, size=TRIPLETS)].T
+        yield numpy.concatenate([anchors, positives, [generator.choice(of_class[label]) for label in others]])
 
 
 if __name__ == "__main__":
