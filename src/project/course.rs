@@ -141,3 +141,39 @@ impl<O: Objective> Course<O> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pulls evenly, and remembers where it was asked and with which exaggeration.
+    #[derive(Default)]
+    struct Even(Vec<(f32, f32)>);
+
+    impl Objective for Even {
+        fn gradient(&mut self, places: &[[f32; 2]], exaggeration: f32, gradient: &mut [[f32; 2]]) {
+            self.0.push((places[0][0], exaggeration));
+            gradient.fill([1e-3, 0.0]);
+        }
+
+        fn divergence(&mut self, _: &[[f32; 2]]) -> f64 {
+            1.0
+        }
+    }
+
+    #[test]
+    fn affinities_are_exaggerated_first_and_the_second_phase_is_a_descent_of_its_own() {
+        for schedule in [Schedule::of_few(400), Schedule::of_many(9_600)] {
+            let first = schedule.exaggerated;
+            let mut course = Course::new(vec![[0.0; 2]], Even::default());
+            course.advance(0..first + 2, &schedule, 1_000);
+            let told = &course.objective.0;
+            assert!(told[..first].iter().all(|(_, exaggeration)| *exaggeration == EXAGGERATION));
+            assert!(told[first..].iter().all(|(_, exaggeration)| *exaggeration == 1.0));
+            // From rest, with the first gain: 1, lowered by a slope that does not change its sign.
+            let step = told[first + 1].0 - told[first].0;
+            assert!((step + schedule.learning_rates[1] * 0.8 * 1e-3).abs() < 1e-3, "{step}");
+            assert!((told[first].0 - told[first - 1].0).abs() > 1e-5, "it was moving before");
+        }
+    }
+}
