@@ -10,7 +10,8 @@ use super::{Network, Noise, Weights};
 pub struct Batch {
     /// `[batch, height, width, channels]`, f32 from 0 to 1.
     pub images: Tensor,
-    /// `[batch, outputs]`, f32; each row sums to one.
+    /// `[batch, outputs]`, f32; each row sums to one, or where classes are weighted to what its example counts, which gradients that are
+    /// written by hand do not know of.
     pub targets: Tensor,
     /// `[batch, outputs]`, f32: the network's answer is written here, so that loss and accuracy can be computed later, for many steps at once.
     pub log_probabilities: Tensor,

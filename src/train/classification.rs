@@ -33,9 +33,38 @@ struct Config {
     label_smoothing: f64,
     shift: usize,
     flip: bool,
+    #[serde(default)]
+    turn: bool,
+    #[serde(default)]
+    class_weights: ClassWeights,
     teacher: String,
     teacher_share: f64,
     teacher_temperature: f64,
+}
+
+/// How much an example of each class counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ClassWeights {
+    /// All as much.
+    #[default]
+    None,
+    /// All classes together as much.
+    Balanced,
+}
+
+impl ClassWeights {
+    /// The weight of each example of `labels`; their mean is 1. Balanced as in scikit-learn: examples / (classes · examples of the class).
+    fn of(self, labels: &[u8]) -> Option<Vec<f32>> {
+        if self == Self::None {
+            return None;
+        }
+        let mut counts = [0_usize; 256];
+        labels.iter().for_each(|label| counts[usize::from(*label)] += 1);
+        let classes = counts.iter().filter(|count| **count > 0).count();
+        let weight = |label: &u8| labels.len() as f32 / (classes * counts[usize::from(*label)]) as f32;
+        Some(labels.iter().map(weight).collect())
+    }
 }
 
 /// A classifier's training.
@@ -58,6 +87,10 @@ impl Classification {
         let (train, validation) = Part::training(datasets, setup.dataset, config.validation_share)?;
         if train.is_empty() {
             return Err(AppError::invalid("config.validation_share", "nothing is left to learn from"));
+        }
+        let [height, width, _] = setup.dataset.shape;
+        if config.turn && height != width {
+            return Err(AppError::invalid("config.turn", format!("images of {height} x {width} can't be turned by quarters")));
         }
         let asked = (!config.teacher.is_empty()).then(|| Teachers::open(&config.teacher, &setup.spec, setup.device));
         let teachers = asked.transpose()?;
@@ -86,10 +119,10 @@ impl Classification {
     }
 
     fn augmentation(&self) -> Augmentation {
-        Augmentation { shift: self.config.shift, flip: self.config.flip }
+        Augmentation { shift: self.config.shift, flip: self.config.flip, turn: self.config.turn }
     }
 
-    /// What the network should answer in this epoch, `[examples, classes]`.
+    /// What the network should answer in this epoch, `[examples, classes]`; each row sums to what its example counts.
     fn targets(&self, course: &Course, examples: &Epoch, labels: &[i64]) -> Tensor {
         let classes = course.network.outputs();
         let mut targets = Tensor::from_slice(labels).to_device(course.device).one_hot(classes).to_kind(Kind::Float);
@@ -101,6 +134,10 @@ impl Classification {
             let places: Vec<i64> = examples.answer_places().map(|place| place as i64).collect();
             let answers = answers.index_select(0, &Tensor::from_slice(&places).to_device(course.device));
             let _ = targets.lerp_(&answers, self.config.teacher_share);
+        }
+        let labels: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
+        if let Some(weights) = self.config.class_weights.of(&labels) {
+            targets *= Tensor::from_slice(&weights).to_device(course.device).unsqueeze(1);
         }
         targets
     }
@@ -232,4 +269,18 @@ const WORK_FOR_THREADS: i64 = 1 << 23;
 /// Threads for a network: a function of the configuration alone, since sums in another order have other last bits.
 fn threads_for(network: &dyn Network, batch_size: usize, threads: usize) -> usize {
     if parameter_count(network) * (batch_size as i64) < WORK_FOR_THREADS { 1 } else { threads.max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn balanced_classes_count_as_much_together() {
+        assert_eq!(ClassWeights::None.of(&[0, 0, 1]), None);
+        // 4 examples of 2 classes: 4 / (2 · 3) and 4 / (2 · 1). A class without examples has no part.
+        let weights = ClassWeights::Balanced.of(&[5, 2, 5, 5]).unwrap();
+        assert_eq!(weights, [4.0 / 6.0, 2.0, 4.0 / 6.0, 4.0 / 6.0]);
+        assert!((weights.iter().sum::<f32>() - 4.0).abs() < 1e-6);
+    }
 }

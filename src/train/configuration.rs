@@ -238,6 +238,18 @@ fn resnet14() -> Vec<Field> {
     ];
     fields.extend(training(&Training { learning_rate: 0.001, epochs: 50 }));
     fields.extend(classification(64, Validation::Own));
+    fields.extend([
+        boolean(
+            "turn",
+            false,
+            "Each time an image is seen it is turned by none, one, two or three quarters, by chance: lesions have no up.",
+        ),
+        choice(
+            "class_weights",
+            &["none", "balanced"],
+            "Whether an example counts the more the rarer its class is, so that all classes together count as much.",
+        ),
+    ]);
     fields
 }
 

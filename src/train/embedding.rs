@@ -263,7 +263,7 @@ impl Lesson for Embedding {
         let mut noise = Noise::new(seed_of(seed, number, "dropout"), course.device);
         let mut draws = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "mining"));
         let mut views = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "augmentation"));
-        let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip };
+        let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip, turn: false };
         let distortions = Distortions { rotation: self.config.rotation, zoom: self.config.zoom };
         let mut watch = match self.watch.take() {
             Some((known, watch)) if known == objective => watch,

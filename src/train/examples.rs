@@ -27,6 +27,8 @@ pub struct Augmentation {
     pub shift: usize,
     /// Mirrored left to right, every second time.
     pub flip: bool,
+    /// Turned by none, one, two or three quarters, each as likely. Of square images only.
+    pub turn: bool,
 }
 
 /// The examples of one epoch, in its order.
@@ -174,6 +176,8 @@ pub struct View {
     right: isize,
     down: isize,
     mirrored: bool,
+    /// Quarters of a turn, clockwise.
+    quarters: u8,
 }
 
 impl Augmentation {
@@ -181,7 +185,7 @@ impl Augmentation {
     #[must_use]
     pub fn views(self) -> usize {
         let offsets = 2 * self.shift + 1;
-        offsets * offsets * if self.flip { 2 } else { 1 }
+        offsets * offsets * self.sides() * if self.turn { 4 } else { 1 }
     }
 
     /// The way of this number, below [`Self::views`].
@@ -189,13 +193,36 @@ impl Augmentation {
     pub fn view(self, number: usize) -> View {
         let (offsets, reach) = (2 * self.shift + 1, self.shift as isize);
         let offset = |number: usize| (number % offsets) as isize - reach;
-        View { right: offset(number), down: offset(number / offsets), mirrored: number >= offsets * offsets }
+        let rest = number / (offsets * offsets);
+        let (mirrored, quarters) = (rest % self.sides() == 1, (rest / self.sides()) as u8);
+        View { right: offset(number), down: offset(number / offsets), mirrored, quarters }
+    }
+
+    fn sides(self) -> usize {
+        if self.flip { 2 } else { 1 }
     }
 }
 
-/// Writes `image` moved right and down, after mirroring it where that is asked for, into `target`, which is all 0.
+/// A square image turned clockwise by so many quarters.
+fn turned(image: &[u8], side: usize, channels: usize, quarters: u8) -> Vec<u8> {
+    let mut turned = Vec::with_capacity(image.len());
+    for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+        let [row, column] = match quarters % 4 {
+            0 => [row, column],
+            1 => [side - 1 - column, row],
+            2 => [side - 1 - row, side - 1 - column],
+            _ => [column, side - 1 - row],
+        };
+        turned.extend_from_slice(&image[(row * side + column) * channels..][..channels]);
+    }
+    turned
+}
+
+/// Writes `image` moved right and down, after turning and mirroring it where that is asked for, into `target`, which is all 0.
 fn moved(image: &[u8], [height, width, channels]: [usize; 3], view: View, target: &mut [u8]) {
-    let View { right, down, mirrored } = view;
+    let View { right, down, mirrored, quarters } = view;
+    let turned = (quarters > 0).then(|| turned(image, height, channels, quarters));
+    let image = turned.as_deref().unwrap_or(image);
     let line = width * channels;
     let right = right.clamp(-(width as isize), width as isize);
     // Columns that are filled, and where the first of them comes from.
@@ -265,7 +292,7 @@ mod tests {
         let image = [1, 2, 3, 4, 5, 6];
         let view = |right, down, mirrored| {
             let mut target = [0; 6];
-            moved(&image, [2, 3, 1], View { right, down, mirrored }, &mut target);
+            moved(&image, [2, 3, 1], View { right, down, mirrored, quarters: 0 }, &mut target);
             target
         };
         assert_eq!(view(0, 0, false), image);
@@ -284,18 +311,43 @@ mod tests {
     }
 
     #[test]
+    fn squares_turn_by_quarters_before_they_are_mirrored_and_moved() {
+        let image = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        let view = |view| {
+            let mut target = [0; 9];
+            moved(&image, [3, 3, 1], view, &mut target);
+            target
+        };
+        let quarters = |quarters| View { quarters, ..View::default() };
+        assert_eq!(view(quarters(1)), [7, 4, 1, 8, 5, 2, 9, 6, 3]);
+        assert_eq!(view(quarters(2)), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(view(quarters(3)), [3, 6, 9, 2, 5, 8, 1, 4, 7]);
+        assert_eq!(view(View { mirrored: true, ..quarters(1) }), [1, 4, 7, 2, 5, 8, 3, 6, 9]);
+        assert_eq!(view(View { right: 1, ..quarters(2) }), [0, 9, 8, 0, 6, 5, 0, 3, 2]);
+        let mut colours = [0; 12];
+        moved(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [2, 2, 3], quarters(1), &mut colours);
+        assert_eq!(colours, [7, 8, 9, 1, 2, 3, 10, 11, 12, 4, 5, 6]);
+    }
+
+    #[test]
     fn views_are_all_offsets_on_both_sides() {
-        let augmentation = Augmentation { shift: 1, flip: true };
+        let augmentation = Augmentation { shift: 1, flip: true, turn: false };
         let views: std::collections::BTreeSet<View> = (0..augmentation.views()).map(|number| augmentation.view(number)).collect();
         assert_eq!(views.len(), 18);
         assert!(views.iter().all(|view| view.right.abs() <= 1 && view.down.abs() <= 1));
         assert_eq!((Augmentation::default().views(), Augmentation::default().view(0)), (1, View::default()));
+        for (flip, count) in [(false, 4), (true, 8)] {
+            let turning = Augmentation { shift: 0, flip, turn: true };
+            let views: std::collections::BTreeSet<View> = (0..turning.views()).map(|number| turning.view(number)).collect();
+            assert_eq!((views.len(), turning.views()), (count, count));
+            assert!(views.iter().all(|view| view.quarters < 4));
+        }
     }
 
     #[test]
     fn an_epoch_draws_every_view_and_knows_where_its_answers_stand() {
         let part = part(20);
-        let augmentation = Augmentation { shift: 1, flip: true };
+        let augmentation = Augmentation { shift: 1, flip: true, turn: false };
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..40 {
             let epoch = part.epoch(1, number, augmentation);

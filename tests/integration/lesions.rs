@@ -53,7 +53,7 @@ async fn a_residual_network_is_trained_and_judged_on_the_data_sets_own_splits() 
 #[test]
 fn one_that_is_cut_off_and_resumed_ends_with_the_same_weights_and_running_statistics() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let given = json!({"dataset": "skin-sample", "filters": 2, "epochs": 3, "averaging": 0.9, "flip": true, "optimizer": "adamw", "weight_decay": 0.05});
+    let given = json!({"dataset": "skin-sample", "filters": 2, "epochs": 3, "turn": true, "class_weights": "balanced", "averaging": 0.9, "flip": true, "optimizer": "adamw", "weight_decay": 0.05});
     let spec = |folder: &std::path::Path, resume| {
         let config = configuration::resolve("resnet14", given.as_object().unwrap()).unwrap();
         Spec { system: "resnet14".into(), config, resume, ..spec(folder, &[], 7) }
