@@ -48,8 +48,8 @@ MINERS = {
     # At unit length, as their source has it: without, each step finds semi-hard triplets by moving all images apart, and the loss grows.
     "semi-hard-normalised": ("Semi-hard triplets, at unit length", {"triplets": "semi_hard", "normalised": "true"}),
     "distance-weighted": ("Triplets weighted by distance", {"triplets": "distance_weighted"}),
-    # With one epoch of easier triplets first, the default, it collapses at this learning rate.
-    "hardest": ("The hardest triplets of each batch", {"triplets": "batch_hard", "warm_up": 3}),
+    # By squared distances it collapses at this learning rate, also after three epochs of easier triplets.
+    "batch-hard-euclidean": ("The hardest triplets of each batch", {"triplets": "batch_hard", "distance": "euclidean", "warm_up": 3}),
     "multi-similarity": ("Multi-similarity loss", {"triplets": "random", "loss": "multi_similarity"}),
     "supervised-contrastive": ("Supervised contrastive loss", {"triplets": "random", "loss": "supervised_contrastive"}),
 }

@@ -26,6 +26,7 @@ triplet-miners-about = Triplets drawn blindly soon have no loss, and nothing is 
 triplet-miners-none = No finished training yet:
 triplet-miners-common = Where a row says nothing else, settings are
 triplet-choice = Triplets
+triplet-whole-batch = whole batch
 triplet-distance = Distance
 triplet-normalised = Unit length
 triplet-seeds = Seeds

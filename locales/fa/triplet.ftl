@@ -26,6 +26,7 @@ triplet-miners-about = سه‌گانه‌های تصادفی زود بی‌زی�
 triplet-miners-none = هنوز آموزشی به پایان نرسیده است:
 triplet-miners-common = تنظیم‌ها، مگر آن‌که در سطری چیز دیگری آمده باشد:
 triplet-choice = سه‌گانه‌ها
+triplet-whole-batch = کل دسته
 triplet-distance = فاصله
 triplet-normalised = طول واحد
 triplet-seeds = هسته‌ها

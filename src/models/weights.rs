@@ -83,7 +83,6 @@ impl Weights {
     }
 
     /// As [`Self::flat`], of those parameters alone that follow a gradient.
-    #[must_use]
     pub fn flat_learned(&self) -> Tensor {
         let length = self.views[..self.learned].iter().map(|view| padded(view.numel() as i64)).sum();
         self.flat.narrow(0, 0, length)

@@ -354,7 +354,7 @@ fn augmentation() -> [Field; 2] {
 }
 
 /// What a classifier is validated on.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Validation {
     /// The end of the training split, which is cut off for it.
     Cut,

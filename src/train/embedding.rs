@@ -301,7 +301,7 @@ impl Lesson for Embedding {
             rate = course.step(step as u64);
             let spread = self.spread(&objective, &values, places)?;
             if let Some(collapse) = watch.see(spread, learned.loss) {
-                return Err(collapsed(&collapse, &objective, course));
+                return Err(collapsed(&collapse, &objective, course, self.config.warm_up));
             }
             sums.add(&learned, spread, places.len());
             course.tick(step as u64, places.len() as u64, say);
@@ -351,14 +351,14 @@ fn refused(error: &TripletError) -> AppError {
 }
 
 /// Why a training whose images have all landed on one point is ended, and what helps.
-fn collapsed(collapse: &Collapse, objective: &Objective, course: &Course) -> AppError {
+fn collapsed(collapse: &Collapse, objective: &Objective, course: &Course, warm_up: u64) -> AppError {
     let seen = match collapse.reason {
         Reason::OnePoint => "all images have almost the same embedding",
         Reason::Shrunk => "all embeddings have shrunk together, and the loss stands at the margin",
     };
-    let rate = course.config.learning_rate / 10.0;
+    let (rate, warm_up) = (course.config.learning_rate / 10.0, 2 * warm_up.max(1));
     let remedy = |remedy: Remedy| match remedy {
-        Remedy::EasierTriplets => "easier triplets first (warm_up=2, or triplets=semi_hard)".to_owned(),
+        Remedy::EasierTriplets => format!("easier triplets first (warm_up={warm_up}, or triplets=semi_hard)"),
         Remedy::StraightDistance => "distance=euclidean".to_owned(),
         Remedy::Normalise => "normalised=true".to_owned(),
         Remedy::SmallerMargin => "a margin below 1".to_owned(),

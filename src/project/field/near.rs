@@ -141,7 +141,8 @@ impl WithSimd for Sums<'_> {
                         let (dx, dy) = (own_x - x[lane], own_y - y[lane]);
                         let square = dx.mul_add(dx, dy * dy);
                         let rest = kernel.rest(square);
-                        let counts = (square < within) & ((lane as u32) < left);
+                        // What is read beyond the end of the row counts as far away.
+                        let counts = square < if (lane as u32) < left { within } else { 0.0 };
                         let push = if counts { rest.push } else { 0.0 };
                         potential[lane] += if counts { rest.potential } else { 0.0 };
                         push_x[lane] = push.mul_add(dx, push_x[lane]);

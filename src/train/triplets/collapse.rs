@@ -142,16 +142,16 @@ impl Collapse {
     pub fn remedies(&self, objective: &Objective) -> Vec<Remedy> {
         let mut remedies = Vec::new();
         if let Objective::Triplet { mining, geometry, margin, .. } = *objective {
-            // With the hardest triplets straight distances and unit length collapse as well, so that they are no remedy there.
+            // From the first step on the hardest triplets collapse by straight distances and at unit length as well; after easier ones
+            // straight distances hold.
             if mining == Mining::Hard {
                 remedies.push(Remedy::EasierTriplets);
-            } else {
-                if geometry.distance == Distance::Squared {
-                    remedies.push(Remedy::StraightDistance);
-                }
-                if self.reason == Reason::Shrunk && !geometry.normalise {
-                    remedies.push(Remedy::Normalise);
-                }
+            }
+            if geometry.distance == Distance::Squared {
+                remedies.push(Remedy::StraightDistance);
+            }
+            if mining != Mining::Hard && self.reason == Reason::Shrunk && !geometry.normalise {
+                remedies.push(Remedy::Normalise);
             }
             if geometry.normalise && margin > 1.0 {
                 remedies.push(Remedy::SmallerMargin);
@@ -260,7 +260,10 @@ mod tests {
     fn remedies_fit_the_objective() {
         let collapse = |reason| Collapse { reason, spread: Spread { relative: 0.0, within: 0.0, between: 0.0 }, steps: PATIENCE };
         let report = Objective::Triplet { mining: Mining::Hard, geometry: REPORT, margin: 0.4, mean: Mean::All };
-        assert_eq!(collapse(Reason::Shrunk).remedies(&report), [Remedy::EasierTriplets, Remedy::LowerLearningRate]);
+        assert_eq!(
+            collapse(Reason::Shrunk).remedies(&report),
+            [Remedy::EasierTriplets, Remedy::StraightDistance, Remedy::LowerLearningRate]
+        );
         let all = Objective::Triplet { mining: Mining::All, geometry: REPORT, margin: 0.4, mean: Mean::All };
         assert_eq!(collapse(Reason::OnePoint).remedies(&all), [Remedy::StraightDistance, Remedy::LowerLearningRate]);
         let contrast = Objective::SupervisedContrastive { temperature: 0.1 };

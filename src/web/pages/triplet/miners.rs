@@ -88,6 +88,7 @@ impl Miners {
                 found.map(|found| Retrieval::clone(&found))
             })
         };
+        groups.iter_mut().for_each(|runs| runs.sort_by_key(|run| run.seed));
         let mut rows: Vec<Miner> = groups.into_iter().map(|runs| Miner::new(runs, &mut find)).collect();
         let quality = |row: &Miner| row.retrieval.map_or(f64::NEG_INFINITY, |found| found.map_at_r);
         rows.sort_by(|one, other| quality(other).total_cmp(&quality(one)));
@@ -122,10 +123,15 @@ impl Miner {
         }
     }
 
+    /// Whether its loss is one over triplets that are chosen, and not over whole batches.
+    pub fn is_over_triplets(&self) -> bool {
+        self.setting("loss") == "triplet"
+    }
+
     /// What chooses its triplets, where its loss is one over triplets; else its loss. With what sets it apart from a row of the same name.
     pub fn name(&self) -> String {
         let (triplets, loss) = (self.setting("triplets"), self.setting("loss"));
-        let mut name = if loss == "triplet" { triplets } else { loss };
+        let mut name = if self.is_over_triplets() { triplets } else { loss };
         if self.setting("normalised") == "true" {
             name.push_str(", normalised");
         }

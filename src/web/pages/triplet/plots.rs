@@ -66,7 +66,7 @@ pub fn losses(voice: Voice, beside: &Beside) -> Figure {
 pub fn active(app: &AppState, voice: Voice, miners: &Miners) -> AppResult<Option<Figure>> {
     let mut lines: Vec<Line> = Vec::new();
     // Of losses that are not over triplets another share is told.
-    for miner in miners.rows.iter().filter(|miner| miner.setting("loss") == "triplet").take(MOST_MINERS) {
+    for miner in miners.rows.iter().filter(|miner| miner.is_over_triplets()).take(MOST_MINERS) {
         let curves = app.store.curves(&miner.runs[0].id)?;
         let Some(series) = curves.iter().find(|series| series.name == "train_active") else { continue };
         let points = series.points.iter().map(|point| (point.epoch as f64, point.value)).collect();
