@@ -169,7 +169,8 @@ impl Network for ResNet14 {
 
     fn forward(&self, weights: &Weights, images: &Tensor, noise: Option<&mut Noise>) -> Tensor {
         let mut layers = Layers::new(weights, noise.is_some());
-        let images = images.permute([0, 3, 1, 2]); // [rows, channels, height, width]
+        // Laid out anew: on channels that lie together, libtorch 2.11's batch normalisation writes beyond its memory below 8 channels.
+        let images = images.permute([0, 3, 1, 2]).contiguous(); // [rows, channels, height, width]
         let features = layers.convolution(&images, 1);
         let mut features = layers.normalisation(&features).relu(); // [rows, filters, height, width]
         for block in self.blocks() {
