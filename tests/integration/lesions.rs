@@ -1,10 +1,9 @@
-//! The residual network on synthetic skin lesions: trained, interrupted, judged on the data set's own three splits, asked.
+//! The residual network on synthetic skin lesions: trained, interrupted, judged on the data set's own three splits.
 
 use serde_json::{Value, json};
 use torchboard::train::{Spec, configuration};
 
 use crate::{
-    classifiers::{form, post},
     runs::lines,
     support::{Server, command},
     training::{cancel_after, hash, spec, train},
@@ -40,13 +39,10 @@ async fn a_residual_network_is_trained_and_judged_on_the_data_sets_own_splits() 
         assert_eq!(sums, supports, "{split}");
     }
     let csv = server.page(&format!("/api/v1/runs/{id}/predictions.csv?split=validation")).await;
-    let row: Vec<f64> = csv.lines().nth(6).unwrap().split(',').map(|value| value.parse().unwrap()).collect();
-    let png = server.get("/api/v1/datasets/skin-sample/images/validation/5.png").await.bytes().await.unwrap();
-    let (status, answer) = post(&server, &format!("/api/v1/runs/{id}/predict"), form("image", &png, &[])).await;
-    let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!(status, 200, "{answer}");
-    for (label, class) in answer["probabilities"].as_array().unwrap().iter().enumerate() {
-        assert!((class["probability"].as_f64().unwrap() - row[3 + label]).abs() < 1e-5, "{class} {row:?}");
+    assert_eq!(csv.lines().count(), 1 + 99);
+    for line in csv.lines().skip(1) {
+        let row: Vec<f64> = line.split(',').map(|value| value.parse().unwrap()).collect();
+        assert!(row.len() == 3 + 7 && (row[3..].iter().sum::<f64>() - 1.0).abs() < 1e-5, "{line}");
     }
 }
 
