@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use crate::{
     config::Settings,
-    jobs::{export_file, import_file},
+    jobs::{Contents, export_file, import_file},
     store::{Origin, Store},
 };
 
@@ -19,6 +19,9 @@ pub struct ExportArguments {
     /// Leave weights, predictions, embeddings and maps out; measures stay
     #[arg(long)]
     without_weights: bool,
+    /// Keep predictions all the same: figures of any kind can then be worked out where the data set is not
+    #[arg(long, requires = "without_weights")]
+    with_predictions: bool,
 }
 
 /// Take in a file that `torchboard export` wrote
@@ -31,7 +34,12 @@ pub struct ImportArguments {
 impl ExportArguments {
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
         let output = self.output.unwrap_or_else(|| PathBuf::from(format!("{}.torchboard", self.id)));
-        export_file(&Store::open(&settings.data_dir)?, &self.id, !self.without_weights, &output)?;
+        let contents = match (self.without_weights, self.with_predictions) {
+            (false, _) => Contents::All,
+            (true, false) => Contents::Measures,
+            (true, true) => Contents::Predictions,
+        };
+        export_file(&Store::open(&settings.data_dir)?, &self.id, contents, &output)?;
         println!("{}", output.display());
         Ok(ExitCode::SUCCESS)
     }

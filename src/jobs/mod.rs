@@ -45,7 +45,7 @@ pub use self::{
     maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},
     operating::{ChosenExponent, ChosenThreshold, Class, OperatingPoints, PriorSweep},
     plan::{Plan, hardware, repeat, resume, versions},
-    portable::{Imported, export, export_file, import, import_file},
+    portable::{Contents, Imported, export, export_file, import, import_file},
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,

@@ -287,7 +287,8 @@ fn where_the_residual_network_looks_is_pytorchs() {
     let files = ["resnet14.safetensors", "resnet14-answers.safetensors", "resnet14-attention.safetensors"].map(fixture);
     let [weights_file, answers, expected] = files.each_ref().map(|file| SafeTensors::deserialize(file).unwrap());
     let shape = |file: &SafeTensors, name: &str| file.tensor(name).unwrap().shape().iter().map(|side| *side as i64).collect::<Vec<_>>();
-    let tensor = |file: &SafeTensors, name: &str| Tensor::from_data_size(file.tensor(name).unwrap().data(), &shape(file, name), Kind::Float);
+    let tensor =
+        |file: &SafeTensors, name: &str| Tensor::from_data_size(file.tensor(name).unwrap().data(), &shape(file, name), Kind::Float);
     let weights = Weights::zeros(&network.parameters(), Device::Cpu);
     weights.set(|name| weights_file.tensor(name).ok().map(|view| (shape(&weights_file, name), view.data()))).unwrap();
     let features = tch::no_grad(|| network.features(&weights, &tensor(&answers, "images"))).unwrap();
@@ -298,7 +299,10 @@ fn where_the_residual_network_looks_is_pytorchs() {
     assert!(largest_difference(&features.pooled, &tensor(&expected, "features")) < 1e-5);
     assert!(largest_difference(&features.logits(), &tensor(&answers, "logits")) < 1e-5);
     for (system, network) in each_network(&[]) {
-        let tells = tch::no_grad(|| network.features(&Weights::zeros(&network.parameters(), Device::Cpu), &Tensor::zeros([1, 28, 28, 1], (Kind::Float, Device::Cpu))));
+        let tells = tch::no_grad(|| {
+            network
+                .features(&Weights::zeros(&network.parameters(), Device::Cpu), &Tensor::zeros([1, 28, 28, 1], (Kind::Float, Device::Cpu)))
+        });
         assert_eq!(tells.is_some(), system == "resnet14", "{system}");
     }
 }

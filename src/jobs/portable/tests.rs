@@ -54,7 +54,7 @@ fn weights() -> Vec<u8> {
 
 fn exported(store: &Store, run: &Run) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    export(store, None, std::slice::from_ref(run), true, &mut file).unwrap();
+    export(store, None, std::slice::from_ref(run), Contents::All, &mut file).unwrap();
     file.into_inner()
 }
 
@@ -96,6 +96,23 @@ fn what_is_exported_is_imported_as_it_was() {
 }
 
 #[test]
+fn what_is_left_out_is_what_was_said() {
+    for (contents, held) in [
+        (Contents::All, &["predictions-test.safetensors", "retrieval-test.json", "weights.safetensors"][..]),
+        (Contents::Predictions, &["predictions-test.safetensors", "retrieval-test.json"]),
+        (Contents::Measures, &["retrieval-test.json"]),
+    ] {
+        let ((_here, source), (_there, target)) = (store(), store());
+        let run = finished(&source, None);
+        fs::write(source.run_folder(&run.id).join("predictions-test.safetensors"), weights()).unwrap();
+        let mut file = Cursor::new(Vec::new());
+        export(&source, None, std::slice::from_ref(&run), contents, &mut file).unwrap();
+        import(&target, Cursor::new(file.into_inner()), Origin::Imported).unwrap();
+        assert_eq!(results(&target.run_folder(&run.id)).unwrap(), held, "{contents:?}");
+    }
+}
+
+#[test]
 fn a_study_comes_with_its_trials() {
     let ((here, source), (_there, target)) = (store(), store());
     let new =
@@ -114,7 +131,7 @@ fn a_study_comes_with_its_trials() {
     source.put_trial(&study, &trial).unwrap();
     source.set_study_state(&study, State::Done, None).unwrap();
     let file = here.path().join("study.torchboard");
-    export_file(&source, &study, false, &file).unwrap();
+    export_file(&source, &study, Contents::Measures, &file).unwrap();
     import_file(&target, &file, Origin::Shipped).unwrap();
     let copy = target.study(&study).unwrap();
     assert_eq!((copy.trials, copy.state, copy.origin), (vec![trial], State::Done, Origin::Shipped));
