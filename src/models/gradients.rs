@@ -10,8 +10,8 @@ use super::{Network, Noise, Weights};
 pub struct Batch {
     /// `[batch, height, width, channels]`, f32 from 0 to 1.
     pub images: Tensor,
-    /// `[batch, outputs]`, f32; each row sums to one, or where classes are weighted to what its example counts, which gradients that are
-    /// written by hand do not know of.
+    /// `[batch, outputs]`, f32; each row sums to one, or where classes are weighted to what its example counts, which the MLP's
+    /// gradients that are written by hand do not know of.
     pub targets: Tensor,
     /// `[batch, outputs]`, f32: the network's answer is written here, so that loss and accuracy can be computed later, for many steps at once.
     pub log_probabilities: Tensor,
@@ -47,8 +47,8 @@ impl Autograd {
 
 impl Gradients for Autograd {
     fn compute(&mut self, batch: &Batch, noise: &mut Noise) {
-        let log_probabilities =
-            tch::with_grad(|| self.network.forward(&self.leaves, &batch.images, Some(noise)).log_softmax(-1, Kind::Float));
+        let kind = self.leaves.flat().kind();
+        let log_probabilities = tch::with_grad(|| self.network.forward(&self.leaves, &batch.images, Some(noise)).log_softmax(-1, kind));
         tch::with_grad(|| {
             let loss = -(&log_probabilities * &batch.targets).sum(Kind::Float) / batch.targets.size()[0] as f64;
             loss.backward();
