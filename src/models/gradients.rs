@@ -71,8 +71,8 @@ impl Autograd {
 
 impl Gradients for Autograd {
     fn compute(&mut self, batch: &Batch, noise: &mut Noise) {
-        let log_probabilities =
-            tch::with_grad(|| self.network.forward(&self.leaves, &batch.images, Some(noise)).log_softmax(-1, Kind::Float));
+        let kind = self.leaves.flat().kind();
+        let log_probabilities = tch::with_grad(|| self.network.forward(&self.leaves, &batch.images, Some(noise)).log_softmax(-1, kind));
         tch::no_grad(|| batch.log_probabilities.shallow_clone().copy_(&log_probabilities));
         let pull = batch.pull();
         tch::with_grad(|| {

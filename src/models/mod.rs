@@ -10,6 +10,7 @@ mod gradients;
 mod mlp;
 mod network;
 mod noise;
+pub mod residual;
 mod resnet14;
 mod triplet;
 mod weights;

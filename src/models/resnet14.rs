@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::{Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
+use super::{
+    Batch, Gradients, Initial, Layer, ModelError, Network, Noise, Parameter, Weights,
+    network::number,
+    residual::{ResidualNetwork, Shape},
+    weights::{slices, values, values_of},
+};
 
 /// Convolution 3×3; three stacks of two residual blocks, each two convolutions 3×3; the mean over all places; dense. Every convolution but
 /// the projections is followed by a batch normalisation, and 14 layers have weights on the longest way.
@@ -82,6 +87,13 @@ impl ResNet14 {
             (stack, 0) => Block { inputs: width(stack - 1), filters: width(stack), stride: 2 },
             (stack, _) => Block { inputs: width(stack), filters: width(stack), stride: 1 },
         })
+    }
+
+    /// As our own kernels take it; `None` where they are not made for it (filters that are no multiple of 8), which then goes libtorch's way.
+    fn shape(&self) -> Option<Shape> {
+        let [height, width, channels] = self.input.map(|side| side as usize);
+        let shape = Shape { height, width, channels, filters: self.filters as usize, classes: self.classes as usize };
+        ResidualNetwork::new(shape).is_ok().then_some(shape)
     }
 
     /// Height and width in each block.
@@ -181,9 +193,53 @@ impl Network for ResNet14 {
             let shortcut = if block.is_projected() { layers.convolution(&features, block.stride) } else { features };
             features = (second + shortcut).relu();
         }
-        let pooled = features.mean_dim([2_i64, 3].as_slice(), false, Kind::Float); // [rows, 4 filters]
+        let pooled = features.mean_dim([2_i64, 3].as_slice(), false, None); // [rows, 4 filters]
         let [weight, bias] = [layers.next(), layers.next()];
         pooled.linear(weight, Some(bias)) // [rows, classes]
+    }
+
+    fn hand_written(&self, weights: &Weights, gradient: &Weights) -> Option<Box<dyn Gradients>> {
+        let shape = self.shape().filter(|_| weights.flat().device() == Device::Cpu)?;
+        let shared = |views: &[Tensor]| views.iter().map(Tensor::shallow_clone).collect::<Vec<_>>();
+        let mut learned = shared(weights.views());
+        let statistics = learned.split_off(weights.learned());
+        Some(Box::new(HandWritten {
+            network: ResidualNetwork::new(shape).ok()?,
+            learned,
+            statistics,
+            gradient: shared(&gradient.views()[..gradient.learned()]),
+            sums: shape.parameters().into_iter().map(|size| vec![0.0; size]).collect(),
+        }))
+    }
+}
+
+/// Our own kernels, between libtorch's buffers: what is copied is a thousandth of what a step reads and writes.
+struct HandWritten {
+    network: ResidualNetwork,
+    learned: Vec<Tensor>,
+    /// Running means and variances.
+    statistics: Vec<Tensor>,
+    gradient: Vec<Tensor>,
+    /// The gradient, before it is copied.
+    sums: Vec<Vec<f32>>,
+}
+
+impl Gradients for HandWritten {
+    fn compute(&mut self, batch: &Batch, _noise: &mut Noise) {
+        let _guard = tch::no_grad_guard();
+        let weights = values(&self.learned);
+        let mut running = values(&self.statistics);
+        let logits = self.network.forward(&slices(&weights), &mut running, &values_of(&batch.images));
+        let log_probabilities = Tensor::from_slice(&logits).view_as(&batch.targets).log_softmax(-1, Kind::Float);
+        batch.log_probabilities.shallow_clone().copy_(&log_probabilities);
+        let targets = batch.pull();
+        // Of −Σ target · log-probability, by the logits; a row's targets need not sum to one.
+        let sum = targets.sum_dim_intlist(-1_i64, true, Kind::Float);
+        let slope = (log_probabilities.exp() * sum - targets) / batch.targets.size()[0] as f64;
+        self.network.backward(&slices(&weights), &values_of(&slope), &mut self.sums);
+        for (tensor, values) in self.statistics.iter_mut().zip(&running).chain(self.gradient.iter_mut().zip(&self.sums)) {
+            tensor.copy_(&Tensor::from_slice(values).view_as(tensor));
+        }
     }
 }
 

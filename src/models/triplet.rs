@@ -9,6 +9,7 @@ use super::{
     Answer, Backpropagation, Initial, Layer, ModelError, Network, Noise, Parameter, Weights,
     convolution::{DirectNetwork, Dropout, Shape},
     network::number,
+    weights::{slices, values, values_of},
 };
 
 /// Twice convolution 3×3 with relu, max-pooling 2×2, dropout, dense with relu, dropout, dense.
@@ -193,21 +194,6 @@ impl Backpropagation for Direct {
             }
         });
     }
-}
-
-fn values(tensors: &[Tensor]) -> Vec<Vec<f32>> {
-    tensors.iter().map(values_of).collect()
-}
-
-/// In memory's order.
-fn values_of(tensor: &Tensor) -> Vec<f32> {
-    let mut values = vec![0.0; tensor.numel()];
-    tensor.contiguous().copy_data(&mut values, tensor.numel());
-    values
-}
-
-fn slices(values: &[Vec<f32>]) -> Vec<&[f32]> {
-    values.iter().map(Vec::as_slice).collect()
 }
 
 #[cfg(test)]
