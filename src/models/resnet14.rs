@@ -249,10 +249,10 @@ impl Gradients for HandWritten {
         let logits = self.network.forward(&slices(&weights), &mut running, &values_of(&batch.images));
         let log_probabilities = Tensor::from_slice(&logits).view_as(&batch.targets).log_softmax(-1, Kind::Float);
         batch.log_probabilities.shallow_clone().copy_(&log_probabilities);
-        let targets = &batch.targets;
-        // Of −Σ target · log-probability, by the logits; a row's targets need not sum to one.
+        let targets = batch.pull();
+        // By the logits; a row's targets need not sum to one.
         let sum = targets.sum_dim_intlist(-1_i64, true, Kind::Float);
-        let slope = (log_probabilities.exp() * sum - targets) / targets.size()[0] as f64;
+        let slope = (log_probabilities.exp() * sum - &targets) / targets.size()[0] as f64;
         self.network.backward(&slices(&weights), &values_of(&slope), &mut self.sums);
         for (tensor, values) in self.statistics.iter_mut().zip(&running).chain(self.gradient.iter_mut().zip(&self.sums)) {
             tensor.copy_(&Tensor::from_slice(values).view_as(tensor));
@@ -370,7 +370,8 @@ mod tests {
             // A label counts as much as its class.
             let labels = Tensor::arange(rows, (Kind::Int64, Device::Cpu)).remainder(7);
             let targets = (labels.one_hot(7) * (labels.unsqueeze(1) + 1)).to_kind(Kind::Float) * 0.4 + 0.01;
-            let batch = |images: Tensor| Batch { images, log_probabilities: targets.zeros_like(), targets: targets.copy() };
+            let focusing = if filters == 24 { 2.0 } else { 0.0 };
+            let batch = |images: Tensor| Batch { images, log_probabilities: targets.zeros_like(), targets: targets.copy(), focusing };
             let (ours, theirs) = (batch(images.copy()), batch(images.to_kind(Kind::Double)));
             let in_use = network.in_use(&weights, &images);
             assert_near(&in_use, &network.forward(&exact, &theirs.images, None), 3e-6, &what("logits in use"));

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 mod classification;
 mod clock;
+mod colour;
 pub mod configuration;
 mod course;
 mod distortion;
@@ -10,12 +11,15 @@ mod embedding;
 pub mod event;
 mod examples;
 mod fit;
+mod mixing;
 mod optimizer;
 mod predictor;
 mod schedule;
 pub mod spec;
 mod teacher;
+mod temperature;
 pub mod triplets;
+mod views;
 
 pub use event::{Event, Metric, Outcome, Progress, State};
 pub use examples::Part;
