@@ -25,7 +25,6 @@ impl Batch {
     /// log-probabilities are written: with [`Self::focusing`] they depend on them.
     ///
     /// With g = (1 − p)^γ − γ · p · (1 − p)^(γ − 1) · ln p, the derivative of (1 − p)^γ · ln p with respect to ln p, they are target · g.
-    #[must_use]
     pub fn pull(&self) -> Tensor {
         if self.focusing == 0.0 {
             return self.targets.shallow_clone();

@@ -1,7 +1,11 @@
 //! Convolutions as plain sums: what is convolved lies in a border of zeros, so that no edge is asked for in the inner loop, and six places'
 //! sums of sixteen channels stay in registers.
 
-use super::shape::{Geometry, STEPS};
+use super::{
+    aligned::Aligned,
+    collect::Finish,
+    shape::{Geometry, STEPS},
+};
 use crate::models::convolution::{
     lanes::{Eight, LANES},
     product::{PANEL, load, multiply, store},
@@ -47,6 +51,17 @@ impl Gather {
         Self { places: forward_places(geometry, images), spans, channels: geometry.outputs }
     }
 
+    /// The same into a border, as [`Tiles`](super::winograd::Tiles) have it.
+    pub(super) fn bordered(mut self, geometry: Geometry) -> Self {
+        let [width, outputs] = [geometry.out_width(), geometry.outputs];
+        let line = Geometry::border(width) * outputs;
+        for (_, to) in &mut self.places {
+            let (image, place) = (*to / geometry.output(), *to % geometry.output() / outputs);
+            *to = image * geometry.padded_output() + (place / width + 1) * line + (place % width + 1) * outputs;
+        }
+        self
+    }
+
     /// The gradient of the inputs: from the padded gradient of the outputs of `images` images, behind which lies, where there is a projection, the
     /// padded gradient of its outputs. One for each set of places that meet the same taps.
     pub(super) fn input_gradient(geometry: Geometry, images: usize, projected: bool) -> Vec<Self> {
@@ -75,16 +90,24 @@ impl Gather {
 
     /// Writes the sums of `panels`, `[panel of 16 channels][depth]`, at the first `images` of the `of` images that this was made for.
     #[inline(always)]
-    pub(super) fn run<L: Eight>(&self, lanes: L, [images, of]: [usize; 2], from: &[f32], panels: &[[f32; PANEL]], into: &mut [f32]) {
+    pub(super) fn run<L: Eight>(
+        &self,
+        lanes: L,
+        [images, of]: [usize; 2],
+        from: &[f32],
+        panels: &[[f32; PANEL]],
+        finish: Option<Finish>,
+        into: &mut [f32],
+    ) {
         let places = &self.places[..self.places.len() / of * images];
         for (panel, weights) in panels.chunks_exact(self.depth()).enumerate() {
             let first = panel * PANEL;
             for places in places.chunks(AT_ONCE) {
                 if let Some(places) = places.first_chunk::<AT_ONCE>() {
-                    self.block(lanes, *places, from, weights, first, into);
+                    self.block(lanes, *places, from, (weights, first), finish, into);
                 } else {
                     for &place in places {
-                        self.block(lanes, [place], from, weights, first, into);
+                        self.block(lanes, [place], from, (weights, first), finish, into);
                     }
                 }
             }
@@ -97,11 +120,14 @@ impl Gather {
         lanes: L,
         places: [(usize, usize); COUNT],
         from: &[f32],
-        mut weights: &[[f32; PANEL]],
-        first: usize,
+        (mut weights, first): (&[[f32; PANEL]], usize),
+        finish: Option<Finish>,
         into: &mut [f32],
     ) {
         let mut sums = [[lanes.splat(0.0); 2]; COUNT];
+        if let Some(Finish { bias, .. }) = finish {
+            sums = [load(lanes, &bias[first..]); COUNT];
+        }
         for span in &self.spans {
             let mut rows: [&[f32]; COUNT] = [&[]; COUNT];
             for place in 0..COUNT {
@@ -112,11 +138,21 @@ impl Gather {
             weights = rest;
         }
         for place in 0..COUNT {
-            let into = &mut into[places[place].1 + first..];
-            if self.channels - first >= PANEL {
-                store(lanes, sums[place], into);
+            let start = places[place].1 + first;
+            let is_whole = self.channels - first >= PANEL;
+            if let Some(Finish { shortcut, .. }) = finish {
+                for half in 0..if is_whole { 2 } else { 1 } {
+                    if let Some(shortcut) = shortcut {
+                        let [more] = load(lanes, &shortcut[start + half * LANES..]);
+                        sums[place][half] = lanes.add(sums[place][half], more);
+                    }
+                    sums[place][half] = lanes.maximum(lanes.splat(0.0), sums[place][half]);
+                }
+            }
+            if is_whole {
+                store(lanes, sums[place], &mut into[start..]);
             } else {
-                store(lanes, [sums[place][0]], into);
+                store(lanes, [sums[place][0]], &mut into[start..]);
             }
         }
     }
@@ -153,9 +189,10 @@ fn taps(stride: usize, phase: usize) -> &'static [(usize, usize)] {
 
 /// Weights for [`Gather::forward`], `[panel of 16 filters][9 taps][inputs]`, from `PyTorch`'s `[filters, channels, taps]`; of channels there may
 /// be fewer than inputs. With one tap, for [`Gather::projection`].
-pub(super) fn pack(weight: &[f32], channels: usize, inputs: usize, taps: usize) -> Vec<[f32; PANEL]> {
+pub(super) fn pack(weight: &[f32], channels: usize, inputs: usize, taps: usize) -> Aligned {
     let filters = weight.len() / (taps * channels);
-    let mut packed = vec![[0.0; PANEL]; filters.div_ceil(PANEL) * taps * inputs];
+    let mut aligned = Aligned::zeros(filters.next_multiple_of(PANEL) * taps * inputs);
+    let packed = aligned.units_mut();
     for (filter, kernel) in weight.chunks_exact(taps * channels).enumerate() {
         for (channel, values) in kernel.chunks_exact(taps).enumerate() {
             for (tap, &value) in values.iter().enumerate() {
@@ -163,30 +200,28 @@ pub(super) fn pack(weight: &[f32], channels: usize, inputs: usize, taps: usize) 
             }
         }
     }
-    packed
+    aligned
 }
 
 /// Weights for each of [`Gather::input_gradient`], `[panel of 16 channels][taps][filters]`.
-pub(super) fn pack_gradient(geometry: Geometry, weight: &[f32], projection: Option<&[f32]>) -> Vec<Vec<[f32; PANEL]>> {
+pub(super) fn pack_gradient(geometry: Geometry, weight: &[f32], projection: Option<&[f32]>) -> Vec<Aligned> {
     let Geometry { inputs, outputs, stride, .. } = geometry;
     let sets = phases(stride).into_iter().map(|[down, across]| {
-        let mut packed = Vec::new();
+        let pairs = taps(stride, down).iter().flat_map(|row| taps(stride, across).iter().map(move |column| 3 * row.1 + column.1));
+        let kernels = pairs.map(|tap| (weight, 9, tap));
+        let kernels: Vec<_> = kernels.chain(projection.filter(|_| [down, across] == [0, 0]).map(|weight| (weight, 1, 0))).collect();
+        let mut aligned = Aligned::zeros(inputs.next_multiple_of(PANEL) * kernels.len() * outputs);
+        let mut units = aligned.units_mut().iter_mut();
         for first in (0..inputs).step_by(PANEL) {
-            let mut push = |value: &dyn Fn(usize, usize) -> f32| {
-                for filter in 0..outputs {
-                    packed.push(std::array::from_fn(|lane| if first + lane < inputs { value(filter, first + lane) } else { 0.0 }));
+            for &(weight, taps, tap) in &kernels {
+                for (row, unit) in weight.chunks_exact(inputs * taps).zip(&mut units) {
+                    for (value, kernel) in unit.iter_mut().zip(row[first * taps..].chunks_exact(taps)) {
+                        *value = kernel[tap];
+                    }
                 }
-            };
-            for row in taps(stride, down) {
-                for column in taps(stride, across) {
-                    push(&|filter, channel| weight[(filter * inputs + channel) * 9 + 3 * row.1 + column.1]);
-                }
-            }
-            if let Some(projection) = projection.filter(|_| [down, across] == [0, 0]) {
-                push(&|filter, channel| projection[filter * inputs + channel]);
             }
         }
-        packed
+        aligned
     });
     sets.collect()
 }

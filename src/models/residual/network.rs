@@ -1,13 +1,13 @@
 //! The training step: the forward pass and its gradients, dealt out to threads.
 
-use std::sync::{Mutex, PoisonError};
-
 use rayon::prelude::*;
 
 use super::{
+    aligned::Aligned,
     direct::{Gather, Products, pack, pack_gradient},
     normalisation::Normalisation,
     passes::{Backward, Before, Forward, Layer, Pool as Pooling, Scratch, Source, Unpool},
+    pool::Pool,
     shape::{BLOCKS, CONVOLUTIONS, Geometry, Order, Shape, ShapeError},
     winograd::{Pack, Tiles, Unpack},
 };
@@ -24,19 +24,19 @@ pub struct ResidualNetwork {
     images: Vec<f32>,
     layers: Vec<Layer>,
     /// What each convolution gave, `[batch, height, width, filters]`, and its normalisation.
-    outputs: [Vec<f32>; CONVOLUTIONS],
+    outputs: [Aligned; CONVOLUTIONS],
     normalisations: [Normalisation; CONVOLUTIONS],
     /// What each block takes, and what the last one gives.
-    features: [Vec<f32>; BLOCKS + 1],
+    features: [Aligned; BLOCKS + 1],
     /// What projections gave.
-    shortcuts: [Vec<f32>; BLOCKS],
+    shortcuts: [Aligned; BLOCKS],
     /// `[batch, features]`.
     pooled: Vec<f32>,
     /// Of the outputs of a block's second convolution, of its first one, and of those before it.
-    gradients: [Vec<f32>; 3],
+    gradients: [Aligned; 3],
     /// Of the weights of a convolution and of its projection, by each group of images.
-    groups: Vec<[Vec<f32>; 2]>,
-    scratch: Pool,
+    groups: Vec<[Aligned; 2]>,
+    scratch: Pool<Scratch>,
 }
 
 impl ResidualNetwork {
@@ -116,15 +116,22 @@ impl ResidualNetwork {
             let (outputs, normalisations) = (&self.outputs, &self.normalisations);
             let source = Source::Activated(&outputs[first], &normalisations[first]);
             let before = Before::Activated(&outputs[first], &normalisations[first]);
-            sums = self.propagate(second, [&of_end, &of_end], (source, before), &sums, (&mut of_middle, &mut groups), into);
+            sums = self.propagate(second, [Some(&*of_end), None], (source, before), &sums, (&mut of_middle, &mut groups), into);
             let source = Source::Features(&self.features[block]);
-            let shortcut = (!Shape::is_projected(block)).then_some(of_end.as_slice());
+            let shortcut = (!Shape::is_projected(block)).then_some(&*of_end);
             let before = Before::Joined([&self.features[block], &outputs[start]], &normalisations[start], shortcut);
-            sums = self.propagate(first, [&of_middle, &of_end], (source, before), &sums, (&mut of_start, &mut groups), into);
-            std::mem::swap(&mut of_end, &mut of_start);
+            if Shape::is_projected(block) {
+                let gradient = [Some(&*of_middle), Some(&*of_end)];
+                sums = self.propagate(first, gradient, (source, before), &sums, (&mut of_start, &mut groups), into);
+                std::mem::swap(&mut of_end, &mut of_start);
+            } else {
+                // In place: memory that is written anew has to be read first.
+                sums = self.propagate(first, [None; 2], (source, before), &sums, (&mut of_middle, &mut groups), into);
+                std::mem::swap(&mut of_end, &mut of_middle);
+            }
         }
         let source = Source::Images(&self.images, self.shape.channels);
-        self.propagate(0, [&of_end, &of_end], (source, Before::Images), &sums, (&mut of_start, &mut groups), into);
+        self.propagate(0, [Some(&*of_end), None], (source, Before::Images), &sums, (&mut of_start, &mut groups), into);
         self.gradients = [of_end, of_middle, of_start];
         self.groups = groups;
     }
@@ -151,27 +158,26 @@ impl ResidualNetwork {
         };
         let source = match number.checked_sub(1) {
             None => Source::Images(&self.images, self.shape.channels),
-            Some(before) if number % 2 == 0 => Source::Activated(&self.outputs[before], &self.normalisations[before]),
+            Some(before) if number.is_multiple_of(2) => Source::Activated(&self.outputs[before], &self.normalisations[before]),
             Some(_) => self.end_of(block),
         };
-        outputs.resize(self.batch * geometry.output(), 0.0);
+        outputs.resize(self.batch * geometry.output());
         let mut sums = vec![0.0; self.batch.div_ceil(images) * 2 * geometry.outputs];
         let starts_block = number % 2 == 1;
         if starts_block {
-            features.resize(self.batch * geometry.input(), 0.0);
+            features.resize(self.batch * geometry.input());
         }
         if layer.projection.is_some() {
-            shortcut.resize(self.batch * geometry.output(), 0.0);
+            shortcut.resize(self.batch * geometry.output());
         }
         let mut features_left = features.chunks_mut(images * geometry.input()).filter(|_| starts_block);
         let mut shortcut_left = shortcut.chunks_mut(images * geometry.output()).filter(|_| layer.projection.is_some());
         let pieces = outputs.chunks_mut(images * geometry.output()).zip(sums.chunks_exact_mut(2 * geometry.outputs)).enumerate();
-        let pieces: Vec<_> =
-            pieces.map(|(piece, (outputs, sums))| (piece, outputs, sums, features_left.next(), shortcut_left.next())).collect();
-        pieces.into_par_iter().for_each(|(piece, outputs, sums, features, shortcut)| {
+        let pieces = pieces.map(|(piece, (outputs, sums))| (piece, outputs, sums, features_left.next(), shortcut_left.next()));
+        to_and_fro(pieces, number % 2 == 1).for_each(|(piece, outputs, sums, features, shortcut)| {
             let of = piece * images..piece * images + outputs.len() / geometry.output();
             let source = source.part(&of, size);
-            self.scratch.lend(|scratch| {
+            self.scratch.lend(Scratch::default, |scratch| {
                 scratch.prepare(number, layer);
                 dispatch(Forward { layer, source, scratch, features, outputs, shortcut, sums });
             });
@@ -184,21 +190,19 @@ impl ResidualNetwork {
 
     /// What comes into `block`, and, for the number of blocks, what the last one gives.
     fn end_of(&self, block: usize) -> Source<'_> {
-        let shortcut = block.checked_sub(1).map(|before| match Shape::is_projected(before) {
-            true => self.shortcuts[before].as_slice(),
-            false => self.features[before].as_slice(),
-        });
+        let shortcut =
+            block.checked_sub(1).map(|before| if Shape::is_projected(before) { &*self.shortcuts[before] } else { &*self.features[before] });
         Source::Joined(&self.outputs[2 * block], &self.normalisations[2 * block], shortcut)
     }
 
     fn pool(&mut self) {
         let geometry = self.layers[CONVOLUTIONS - 1].geometry;
         let (mut features, mut pooled) = (std::mem::take(&mut self.features[BLOCKS]), std::mem::take(&mut self.pooled));
-        features.resize(self.batch * geometry.output(), 0.0);
+        features.resize(self.batch * geometry.output());
         pooled.resize(self.batch * geometry.outputs, 0.0);
         let source = self.end_of(BLOCKS);
-        let images = features.par_chunks_exact_mut(geometry.output()).zip(pooled.par_chunks_exact_mut(geometry.outputs)).enumerate();
-        images.for_each(|(image, (features, pooled))| {
+        let images = features.chunks_exact_mut(geometry.output()).zip(pooled.chunks_exact_mut(geometry.outputs)).enumerate();
+        to_and_fro(images, true).for_each(|(image, (features, pooled))| {
             dispatch(Pooling { geometry, source: source.part(&(image..image + 1), geometry.output()), features, pooled });
         });
         (self.features[BLOCKS], self.pooled) = (features, pooled);
@@ -222,27 +226,29 @@ impl ResidualNetwork {
         of_pooled
     }
 
-    fn unpool(&self, pooled: &[f32], into: &mut Vec<f32>) -> Vec<f64> {
+    fn unpool(&self, pooled: &[f32], into: &mut Aligned) -> Vec<f64> {
         let (last, geometry) = (CONVOLUTIONS - 1, self.layers[CONVOLUTIONS - 1].geometry);
         let into = grown(into, self.batch * geometry.output());
         let mut sums = vec![0.0; self.batch * 2 * geometry.outputs];
         let before = Before::Joined([&self.features[BLOCKS], &self.outputs[last]], &self.normalisations[last], None);
-        let images = into.par_chunks_exact_mut(geometry.output()).zip(sums.par_chunks_exact_mut(2 * geometry.outputs));
-        images.zip(pooled.par_chunks_exact(geometry.outputs)).enumerate().for_each(|(image, ((into, sums), pooled))| {
+        let images = into.chunks_exact_mut(geometry.output()).zip(sums.chunks_exact_mut(2 * geometry.outputs));
+        let images = images.zip(pooled.chunks_exact(geometry.outputs)).enumerate();
+        to_and_fro(images, false).for_each(|(image, ((into, sums), pooled))| {
             dispatch(Unpool { geometry, before: before.part(&(image..image + 1), geometry.output()), pooled, into, sums });
         });
         sums
     }
 
-    /// From the gradient of the normalised outputs of the convolution `number` (and of the block's end) to that of what comes before it, and to the
+    /// From the gradient of the normalised outputs of the convolution `number` (where none is given, `of_inputs` holds it) and of the block's end
+    /// to that of what comes before it, and to the
     /// gradients of its weights and its normalisation. `sums` are those of [`Normalisation::gradient`]; so is what is returned.
     fn propagate(
         &self,
         number: usize,
-        [gradient, of_end]: [&[f32]; 2],
+        [gradient, of_end]: [Option<&[f32]>; 2],
         (source, before): (Source, Before),
         sums: &[f64],
-        (of_inputs, groups): (&mut Vec<f32>, &mut Vec<[Vec<f32>; 2]>),
+        (of_inputs, groups): (&mut Aligned, &mut Vec<[Aligned; 2]>),
         into: &mut [Vec<f32>],
     ) -> Vec<f64> {
         let layer = &self.layers[number];
@@ -259,44 +265,46 @@ impl ResidualNetwork {
         let outputs = &self.outputs[number];
         let sizes = [layer.products.size(), layer.projection_products.as_ref().map_or(0, Products::size)];
         groups.resize_with(self.batch.div_ceil(GROUP), Default::default);
-        let pieces = of_inputs.par_chunks_mut(GROUP * of_inputs_size).zip(sums.par_chunks_mut(GROUP / images * 2 * geometry.inputs));
-        groups.par_iter_mut().zip(pieces).enumerate().for_each(|(group, ([weight, projection], (of_inputs, sums)))| {
-            for (values, size) in [&mut *weight, &mut *projection].into_iter().zip(sizes) {
-                values.clear();
-                values.resize(size, 0.0);
-            }
-            self.scratch.lend(|scratch| {
-                scratch.prepare(number, layer);
-                let pieces = of_inputs.chunks_mut(images * of_inputs_size).zip(sums.chunks_exact_mut(2 * geometry.inputs));
-                for (piece, (into, sums)) in pieces.enumerate() {
-                    let first = group * GROUP + piece * images;
-                    let of = first..first + into.len() / of_inputs_size;
-                    let of_outputs = of.start * geometry.output()..of.end * geometry.output();
-                    dispatch(Backward {
-                        layer,
-                        source: source.part(&of, size),
-                        before: before.part(&of, geometry.input()),
-                        slope: &slope,
-                        gradient: &gradient[of_outputs.clone()],
-                        outputs: &outputs[of_outputs.clone()],
-                        projected: layer.projection.is_some().then(|| &of_end[of_outputs.clone()]),
-                        scratch,
-                        into,
-                        sums,
-                        weight,
-                        is_first: piece == 0,
-                        projection: layer.projection.is_some().then_some(projection),
-                    });
+        let pieces = of_inputs.chunks_mut(GROUP * of_inputs_size).zip(sums.chunks_mut(GROUP / images * 2 * geometry.inputs));
+        to_and_fro(groups.iter_mut().zip(pieces).enumerate(), number.is_multiple_of(2)).for_each(
+            |(group, ([weight, projection], (of_inputs, sums)))| {
+                for (values, size) in [&mut *weight, &mut *projection].into_iter().zip(sizes) {
+                    values.resize(size);
+                    values.fill(0.0);
                 }
-                if let Some(tiles) = layer.tiles {
-                    dispatch(Unpack { tiles, sums: &scratch.sums[..tiles.size()], into: weight });
-                }
-            });
-        });
+                self.scratch.lend(Scratch::default, |scratch| {
+                    scratch.prepare(number, layer);
+                    let pieces = of_inputs.chunks_mut(images * of_inputs_size).zip(sums.chunks_exact_mut(2 * geometry.inputs));
+                    for (piece, (into, sums)) in pieces.enumerate() {
+                        let first = group * GROUP + piece * images;
+                        let of = first..first + into.len() / of_inputs_size;
+                        let of_outputs = of.start * geometry.output()..of.end * geometry.output();
+                        dispatch(Backward {
+                            layer,
+                            source: source.part(&of, size),
+                            before: before.part(&of, geometry.input()),
+                            slope: &slope,
+                            gradient: gradient.map(|gradient| &gradient[of_outputs.clone()]),
+                            outputs: &outputs[of_outputs.clone()],
+                            projected: of_end.map(|of_end| &of_end[of_outputs.clone()]),
+                            scratch,
+                            into,
+                            sums,
+                            weight,
+                            is_first: piece == 0,
+                            projection: layer.projection.is_some().then_some(projection),
+                        });
+                    }
+                    if let Some(tiles) = layer.tiles {
+                        dispatch(Unpack { tiles, sums: &scratch.sums[..tiles.size()], into: weight });
+                    }
+                });
+            },
+        );
         let Some(([weight, projection], others)) = groups.split_first_mut() else { return sums };
         for [other, other_projection] in others {
-            weight.iter_mut().zip(other).for_each(|(sum, value)| *sum += *value);
-            projection.iter_mut().zip(other_projection).for_each(|(sum, value)| *sum += *value);
+            weight.iter_mut().zip(&**other).for_each(|(sum, value)| *sum += *value);
+            projection.iter_mut().zip(&**other_projection).for_each(|(sum, value)| *sum += *value);
         }
         let channels = if number == 0 { self.shape.channels } else { geometry.inputs };
         match layer.tiles {
@@ -310,23 +318,19 @@ impl ResidualNetwork {
     }
 }
 
-/// The first `size` numbers, of which there may be more: what is taken again and again is not cleared.
-fn grown(values: &mut Vec<f32>, size: usize) -> &mut [f32] {
-    values.resize(values.len().max(size), 0.0);
-    &mut values[..size]
+/// Deals out the tasks of a pass. Every other pass begins at the end: what the last one wrote last is in the cache still, the first of it no more.
+fn to_and_fro<T: Send>(tasks: impl Iterator<Item = T>, is_backwards: bool) -> rayon::vec::IntoIter<T> {
+    let mut tasks: Vec<T> = tasks.collect();
+    if is_backwards {
+        tasks.reverse();
+    }
+    tasks.into_par_iter()
 }
 
-/// What threads work in, kept from one pass to the next.
-#[derive(Default)]
-struct Pool(Mutex<Vec<Scratch>>);
-
-impl Pool {
-    fn lend(&self, work: impl FnOnce(&mut Scratch)) {
-        let free = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = free().pop().unwrap_or_default();
-        work(&mut scratch);
-        free().push(scratch);
-    }
+/// The first `size` numbers, of which there may be more: what is taken again and again is not cleared.
+fn grown(values: &mut Aligned, size: usize) -> &mut [f32] {
+    values.grow(size);
+    &mut values[..size]
 }
 
 impl Layer {
@@ -344,9 +348,9 @@ impl Layer {
             images,
             tiles: Tiles::of(geometry).filter(|_| number > 0),
             forward: Gather::forward(geometry, images),
-            weight: Vec::new(),
-            projection: projected.then(|| (Gather::projection(geometry, images), Vec::new())),
-            backward: gathers.into_iter().map(|gather| (gather, Vec::new())).collect(),
+            weight: Aligned::default(),
+            projection: projected.then(|| (Gather::projection(geometry, images), Aligned::default())),
+            backward: gathers.into_iter().map(|gather| (gather, Aligned::default())).collect(),
             products: Products::convolution(geometry),
             projection_products: projected.then(|| Products::projection(geometry)),
         }

@@ -1,15 +1,13 @@
 //! What is compiled for the machine's vector instructions: one convolution and what goes before and after it, some images at a time.
 
 use super::{
+    aligned::Aligned,
     direct::{Gather, Products},
     normalisation::{Grid, Normalisation, Slope, Sums},
     shape::Geometry,
     winograd::{self, Tiles},
 };
-use crate::models::convolution::{
-    lanes::{Eight, Pass},
-    product::PANEL,
-};
+use crate::models::convolution::lanes::{Eight, Pass};
 
 /// A convolution with its weights, and the projection beside it.
 pub(super) struct Layer {
@@ -18,9 +16,9 @@ pub(super) struct Layer {
     pub images: usize,
     pub tiles: Option<Tiles>,
     pub forward: Gather,
-    pub weight: Vec<[f32; PANEL]>,
-    pub projection: Option<(Gather, Vec<[f32; PANEL]>)>,
-    pub backward: Vec<(Gather, Vec<[f32; PANEL]>)>,
+    pub weight: Aligned,
+    pub projection: Option<(Gather, Aligned)>,
+    pub backward: Vec<(Gather, Aligned)>,
     pub products: Products,
     pub projection_products: Option<Products>,
 }
@@ -71,11 +69,11 @@ impl<'a> Source<'a> {
 pub(super) struct Scratch {
     tiles: winograd::Scratch,
     /// Some images' features within their borders.
-    inputs: Vec<f32>,
+    inputs: Aligned,
     /// The gradient of the outputs, and behind it that of the projection's.
-    gradient: Vec<f32>,
+    gradient: Aligned,
     /// Sums of products of tiles.
-    pub sums: Vec<f32>,
+    pub sums: Aligned,
     /// The convolution whose borders are clear.
     clear: Option<usize>,
 }
@@ -86,16 +84,16 @@ impl Scratch {
         if self.clear == Some(number) {
             return;
         }
-        let clear = |values: &mut Vec<f32>, size: usize| {
-            values.clear();
-            values.resize(size, 0.0);
+        let clear = |values: &mut Aligned, size: usize| {
+            values.resize(size);
+            values.fill(0.0);
         };
         let (geometry, images) = (layer.geometry, layer.images);
         clear(&mut self.inputs, images * geometry.padded_input());
         clear(&mut self.gradient, images * geometry.padded_output() * if layer.projection.is_some() { 2 } else { 1 });
         if let Some(tiles) = layer.tiles {
             self.tiles.grow(tiles, images);
-            self.sums.resize(tiles.size().max(self.sums.len()), 0.0);
+            self.sums.grow(tiles.size());
         }
         self.clear = Some(number);
     }
@@ -122,11 +120,11 @@ impl Pass for Forward<'_> {
         let images = [outputs.len() / geometry.output(), layer.images];
         source.fill(lanes, geometry, features, &mut scratch.inputs);
         match layer.tiles {
-            Some(tiles) => tiles.convolve(images[0], &scratch.inputs, &layer.weight, &mut scratch.tiles, outputs),
-            None => layer.forward.run(lanes, images, &scratch.inputs, &layer.weight, outputs),
+            Some(tiles) => tiles.convolve(images[0], &scratch.inputs, layer.weight.units(), &mut scratch.tiles, None, outputs),
+            None => layer.forward.run(lanes, images, &scratch.inputs, layer.weight.units(), None, outputs),
         }
         if let (Some(shortcut), Some((gather, weight))) = (shortcut, &layer.projection) {
-            gather.run(lanes, images, &scratch.inputs, weight, shortcut);
+            gather.run(lanes, images, &scratch.inputs, weight.units(), None, shortcut);
         }
         Grid::outputs(geometry).sum(lanes, outputs, sums);
     }
@@ -161,8 +159,9 @@ pub(super) struct Backward<'a> {
     pub source: Source<'a>,
     pub before: Before<'a>,
     pub slope: &'a Slope,
-    /// Of the normalised outputs, and what was normalised.
-    pub gradient: &'a [f32],
+    /// Of the normalised outputs; where none is given, `into` holds it.
+    pub gradient: Option<&'a [f32]>,
+    /// What was normalised.
     pub outputs: &'a [f32],
     /// Of the projection's outputs.
     pub projected: Option<&'a [f32]>,
@@ -185,7 +184,7 @@ impl Pass for Backward<'_> {
         let images = self.outputs.len() / geometry.output();
         let grid = Grid::outputs(geometry);
         let (gradient, of_projection) = scratch.gradient.split_at_mut(layer.images * geometry.padded_output());
-        grid.slope(lanes, self.gradient, self.outputs, self.slope, gradient);
+        grid.slope(lanes, self.gradient.unwrap_or(self.into), self.outputs, self.slope, gradient);
         if let Some(projected) = self.projected {
             grid.pad(projected, of_projection);
         }
@@ -205,8 +204,8 @@ impl Pass for Backward<'_> {
         }
         for (gather, weight) in &layer.backward {
             match layer.tiles.map(Tiles::reversed) {
-                Some(tiles) => tiles.convolve(images, &scratch.gradient, weight, &mut scratch.tiles, self.into),
-                None => gather.run(lanes, [images, layer.images], &scratch.gradient, weight, self.into),
+                Some(tiles) => tiles.convolve(images, &scratch.gradient, weight.units(), &mut scratch.tiles, None, self.into),
+                None => gather.run(lanes, [images, layer.images], &scratch.gradient, weight.units(), None, self.into),
             }
         }
         let grid = Grid::inputs(geometry);

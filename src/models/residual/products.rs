@@ -3,10 +3,7 @@
 //! Each kernel here and in the files beside is a pass of its own: where many are inlined into one function, the compiler keeps the constants of
 //! one in the registers that another needs for its sums, which costs it half of its speed.
 
-use super::{
-    points::{IN, POINTS},
-    winograd::Unit,
-};
+use super::points::{IN, POINTS, Unit};
 use crate::models::convolution::{
     lanes::{Eight, Pass},
     product::{PANEL, load, store},

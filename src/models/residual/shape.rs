@@ -29,6 +29,7 @@ pub struct ShapeError(pub Shape);
 /// Convolutions that a normalisation follows, and blocks.
 pub(super) const CONVOLUTIONS: usize = 13;
 pub(super) const BLOCKS: usize = 6;
+pub(super) const STACKS: usize = 3;
 
 /// A convolution 3×3 with a border of zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +82,9 @@ impl Geometry {
 
 impl Shape {
     /// Whether there are kernels for it.
-    pub(super) fn check(self) -> Result<(), ShapeError> {
+    pub(in crate::models) fn check(self) -> Result<(), ShapeError> {
         let sizes = self.height > 0 && self.width > 0 && self.channels > 0 && self.classes > 0;
-        if sizes && self.filters > 0 && self.filters % LANES == 0 { Ok(()) } else { Err(ShapeError(self)) }
+        if sizes && self.filters > 0 && self.filters.is_multiple_of(LANES) { Ok(()) } else { Err(ShapeError(self)) }
     }
 
     pub(super) fn image(self) -> usize {
