@@ -23,7 +23,7 @@ pub struct Predictor {
     network: Arc<dyn Network>,
     pub(super) weights: Weights,
     device: Device,
-    views: Views,
+    pub(super) views: Views,
     /// What the logarithms of its probabilities are divided by.
     temperature: Option<f64>,
 }
