@@ -16,7 +16,7 @@ pub struct ExportArguments {
     /// The file [default: the id, with .torchboard]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Leave weights, predictions, embeddings and maps out; measures stay
+    /// Leave weights, embeddings and maps out; measures and what a classifier said of each split stay
     #[arg(long)]
     without_weights: bool,
 }

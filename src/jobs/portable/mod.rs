@@ -46,7 +46,7 @@ pub struct Imported {
 }
 
 /// Writes runs into `output`, and the study whose trials they are, if `study` is one; `with_weights` false leaves
-/// weights and all that is computed from them out, but for measures, which are small.
+/// weights, embeddings and maps out.
 ///
 /// # Errors
 /// [`AppError::Conflict`] when a run has not ended; when a file can't be read or written.
@@ -74,7 +74,7 @@ pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], with_weights: 
         }
         put(EVENTS, &lines)?;
         let names = results(&store.run_folder(&run.id))?;
-        for name in names.into_iter().filter(|name| with_weights || is_measure(name)) {
+        for name in names.into_iter().filter(|name| with_weights || is_light(name)) {
             put(&name, &fs::read(store.run_folder(&run.id).join(&name))?)?;
         }
         records.push(RunRecord::new(run, files));
@@ -111,6 +111,11 @@ fn is_result(name: &str) -> bool {
 /// Whether a result is a handful of figures.
 fn is_measure(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "json")
+}
+
+/// Whether a result goes with a run that is exported without weights: measures, and what a classifier said, from which all of its figures come.
+fn is_light(name: &str) -> bool {
+    is_measure(name) || name.starts_with("predictions-")
 }
 
 /// Whether these bytes are what a result of this name should be.

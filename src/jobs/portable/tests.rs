@@ -42,6 +42,8 @@ fn finished(store: &Store, study: Option<&str>) -> Run {
     fs::create_dir_all(store.run_folder(&id)).unwrap();
     fs::write(store.run_folder(&id).join("weights.safetensors"), weights()).unwrap();
     fs::write(store.run_folder(&id).join("retrieval-test.json"), "{\"knn_accuracy\": 0.5}").unwrap();
+    fs::write(store.run_folder(&id).join("predictions-test.safetensors"), weights()).unwrap();
+    fs::write(store.run_folder(&id).join("embeddings-after-test.safetensors"), weights()).unwrap();
     fs::write(store.run_folder(&id).join("worker.log"), "not a result").unwrap();
     store.run(&id).unwrap()
 }
@@ -119,8 +121,9 @@ fn a_study_comes_with_its_trials() {
     let copy = target.study(&study).unwrap();
     assert_eq!((copy.trials, copy.state, copy.origin), (vec![trial], State::Done, Origin::Shipped));
     assert_eq!(target.run(&run.id).unwrap().trial, Some((study, 1)));
-    assert!(!target.run_folder(&run.id).join("weights.safetensors").exists(), "it was to be without weights");
-    assert!(target.run_folder(&run.id).join("retrieval-test.json").exists(), "measures stay");
+    let came = |name: &str| target.run_folder(&run.id).join(name).exists();
+    assert!(!came("weights.safetensors") && !came("embeddings-after-test.safetensors"), "it was to be without weights");
+    assert!(came("retrieval-test.json") && came("predictions-test.safetensors"), "measures and what was said stay");
 }
 
 #[test]
