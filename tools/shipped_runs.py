@@ -91,6 +91,11 @@ RUNS |= {
     for seed in range(3) for remedy, (title, settings) in REMEDIES.items()
 }
 RUNS |= {f"skin-best-{seed}": ("resnet14", "Remedies together", ["remedies", "best"], seed, TOGETHER) for seed in range(3)}
+# The same two trainings where no lesion is on both sides of the split.
+RUNS |= {
+    f"skin-{name}-grouped-{seed}": ("resnet14", f"{title}, split by lesion", ["grouped"], seed, settings | {"dataset": "ham10000-28-grouped"})
+    for seed in range(3) for name, title, settings in (("plain", "Plain training", LESIONS), ("best", "Remedies together", TOGETHER))
+}
 # Embeddings, maps and weights of all would be many times what their figures are.
 WITH_WEIGHTS = {"triplet-report", "triplet-best-0", "skin-plain-0", "skin-best-0", "skin-best-1", "skin-best-2"}
 WITHOUT_WEIGHTS = {name for name in RUNS if name.startswith(("triplet-", "skin-"))} - WITH_WEIGHTS
