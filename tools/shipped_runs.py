@@ -87,13 +87,13 @@ TOGETHER = LESIONS | {
     "shift": 3, "padding": "reflected", "colour": 0.1, "mixup": 0.3, "label_smoothing": 0.05, "averaging": 0.998, "views": "flips_and_turns", "calibrated": "true",
 }
 RUNS |= {
-    f"skin-{remedy}-{seed}": ("resnet14", title, ["remedies"], seed, LESIONS | settings)
+    f"skin-{remedy}-{seed}": ("resnet14", title, [f"remedy:{remedy}"], seed, LESIONS | settings)
     for seed in range(3) for remedy, (title, settings) in REMEDIES.items()
 }
-RUNS |= {f"skin-best-{seed}": ("resnet14", "Remedies together", ["remedies", "best"], seed, TOGETHER) for seed in range(3)}
+RUNS |= {f"skin-best-{seed}": ("resnet14", "Remedies together", ["remedy:best"], seed, TOGETHER) for seed in range(3)}
 # The same two trainings where no lesion is on both sides of the split.
 RUNS |= {
-    f"skin-{name}-grouped-{seed}": ("resnet14", f"{title}, split by lesion", ["grouped"], seed, settings | {"dataset": "ham10000-28-grouped"})
+    f"skin-{name}-grouped-{seed}": ("resnet14", f"{title}, split by lesion", [f"remedy:{name}"], seed, settings | {"dataset": "ham10000-28-grouped"})
     for seed in range(3) for name, title, settings in (("plain", "Plain training", LESIONS), ("best", "Remedies together", TOGETHER))
 }
 # Embeddings, maps and weights of all would be many times what their figures are.
