@@ -4,6 +4,7 @@ mod fit;
 mod grid;
 mod load;
 mod predict;
+mod resnet;
 mod runs;
 mod search;
 mod serve;
@@ -21,6 +22,7 @@ fn main() {
         Some("grid") => grid::run(&rest),
         Some("load") => load::run(&rest),
         Some("predict") => predict::run(&rest),
+        Some("resnet") => resnet::run(&rest),
         Some("runs") => runs::run(&rest),
         Some("search") => search::run(&rest),
         Some("serve") => serve::run(&rest),

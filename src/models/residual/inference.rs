@@ -101,18 +101,39 @@ impl Prepared {
     /// When `images` are not as long as the shape says.
     #[must_use]
     pub fn infer(&self, images: &[f32]) -> Vec<f32> {
-        let size = self.shape.image();
-        assert_eq!(images.len() % size, 0, "images of {:?}", self.shape);
-        let batch = images.len() / size;
-        let together = batch.div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER[STACKS - 1]);
-        let mut logits = vec![0.0; batch * self.shape.classes];
-        let pieces = images.par_chunks(together * size).zip(logits.par_chunks_mut(together * self.shape.classes));
-        pieces.for_each(|(images, logits)| self.scratch.lend(|| Scratch::new(self.shape), |scratch| self.some(images, scratch, logits)));
-        logits
+        self.each(images, self.shape.classes, |maps, logits| self.classify(maps, logits))
     }
 
-    /// Logits of at most as many images as go together.
-    fn some(&self, images: &[f32], scratch: &mut Scratch, logits: &mut [f32]) {
+    /// What the last block gives, `[batch, height, width, features]`: that of which the dense layer takes the mean over all places.
+    ///
+    /// # Panics
+    /// When `images` are not as long as the shape says.
+    #[must_use]
+    pub fn maps(&self, images: &[f32]) -> Vec<f32> {
+        let geometry = self.layers[CONVOLUTIONS - 1].geometry;
+        self.each(images, geometry.output(), |maps, into| Grid::outputs(geometry).crop(maps, into))
+    }
+
+    /// What `then` makes of each image's last features within their border: `size` numbers an image.
+    fn each(&self, images: &[f32], size: usize, then: impl Fn(&[f32], &mut [f32]) + Sync) -> Vec<f32> {
+        let image = self.shape.image();
+        assert_eq!(images.len() % image, 0, "images of {:?}", self.shape);
+        let batch = images.len() / image;
+        let together = batch.div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER[STACKS - 1]);
+        let mut answers = vec![0.0; batch * size];
+        let pieces = images.par_chunks(together * image).zip(answers.par_chunks_mut(together * size));
+        pieces.for_each(|(images, answers)| {
+            let work = |scratch: &mut Scratch| {
+                self.convolve(images, scratch);
+                then(&scratch.features[STACKS - 1][0], answers);
+            };
+            self.scratch.lend(|| Scratch::new(self.shape), work);
+        });
+        answers
+    }
+
+    /// At most as many images as go together through all blocks.
+    fn convolve(&self, images: &[f32], scratch: &mut Scratch) {
         let size = self.shape.image();
         let Scratch { image, features, tiles } = scratch;
         let [first, second, third] = features;
@@ -132,7 +153,6 @@ impl Prepared {
         }
         self.leave(4, count, third, tiles);
         self.block(5, count, third, tiles);
-        self.classify(&third[0], logits);
     }
 
     /// A block without a projection: from the first of `features` back to it.
