@@ -32,7 +32,7 @@ fn main() {
         Some("tune") => tune::run(&rest),
         other => {
             eprintln!(
-                "expected a suite (fit, grid, load, predict, runs, search, serve, train, triplet, tsne, tune), got {other:?}; `make bench` runs them all"
+                "expected a suite (fit, grid, load, predict, resnet, runs, search, serve, train, triplet, tsne, tune), got {other:?}; `make bench` runs them all"
             );
             std::process::exit(2);
         }
