@@ -22,7 +22,8 @@ impl ResNet14 {
     /// What is in use with these weights, where there are kernels for it and they are not on a GPU.
     pub(super) fn prepared(&self, weights: &Weights) -> Option<Arc<Prepared>> {
         let shape = self.shape().filter(|_| weights.flat().device() == Device::Cpu && weights.flat().kind() == Kind::Float)?;
-        Prepared::of(shape, values(weights.views())).ok()
+        let flat = weights.flat();
+        Prepared::of(shape, &weights.parts(), |into| flat.copy_data(into, into.len())).ok()
     }
 }
 
