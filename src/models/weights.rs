@@ -1,5 +1,7 @@
 //! The values of all parameters of a network.
 
+use std::ops::Range;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tch::{Device, Kind, Tensor};
@@ -86,6 +88,18 @@ impl Weights {
     /// All values, `[n]`, with zeros between the parameters.
     pub fn flat(&self) -> &Tensor {
         &self.flat
+    }
+
+    /// Where each parameter's values lie in [`Self::flat`].
+    #[must_use]
+    pub fn parts(&self) -> Vec<Range<usize>> {
+        let mut start = 0;
+        let part = |view: &Tensor| {
+            let part = start..start + view.numel();
+            start += padded(view.numel() as i64) as usize;
+            part
+        };
+        self.views.iter().map(part).collect()
     }
 
     /// As [`Self::flat`], of those parameters alone that follow a gradient.
@@ -201,6 +215,7 @@ mod tests {
         for view in weights.views() {
             assert_eq!(view.data_ptr() as usize % 64, 0);
         }
+        assert_eq!(weights.parts(), [0..21, 32..35]);
         let _ = weights.views()[1].shallow_clone().fill_(2.0);
         assert_eq!(weights.flat().sum(Kind::Float).double_value(&[]), 6.0);
     }

@@ -1,6 +1,9 @@
 //! The network in use: normalisations are folded into the convolutions, and what belongs to an image stays in a core's cache.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use rayon::prelude::*;
 
@@ -28,9 +31,17 @@ const KEPT: usize = 4;
 pub struct Prepared {
     shape: Shape,
     /// As they were given.
-    weights: Vec<Vec<f32>>,
+    weights: Vec<f32>,
     layers: Vec<Layer>,
+    /// The dense layer's.
+    dense: [Vec<f32>; 2],
     scratch: Pool<Scratch>,
+}
+
+/// The last few networks in use, and room to read weights into: fresh memory would take longer than the copy.
+struct Last {
+    read: Vec<f32>,
+    networks: Vec<Arc<Prepared>>,
 }
 
 struct Layer {
@@ -52,37 +63,50 @@ struct Scratch {
 }
 
 impl Prepared {
-    /// The network of these weights: those of [`super::ResidualNetwork::forward`], and behind them the running means and variances. The last few
-    /// are kept, so that asking again with equal weights costs no more than to compare them.
+    /// The network of the weights that `read` writes into as many numbers as it is given. Where each parameter lies among them is said by
+    /// `parts`: those of [`super::ResidualNetwork::forward`], and behind them the running means and variances. The last few networks are kept, so
+    /// that asking again with equal weights costs no more than to compare them.
     ///
     /// # Errors
     /// [`ShapeError`] when the kernels are not made for the shape.
     ///
     /// # Panics
-    /// When a slice is not as long as the shape says.
-    pub fn of(shape: Shape, weights: Vec<Vec<f32>>) -> Result<Arc<Self>, ShapeError> {
-        static LAST: Mutex<Vec<Arc<Prepared>>> = Mutex::new(Vec::new());
+    /// When a part is not as long as the shape says.
+    pub fn of(shape: Shape, parts: &[Range<usize>], read: impl FnOnce(&mut [f32])) -> Result<Arc<Self>, ShapeError> {
+        static LAST: Mutex<Last> = Mutex::new(Last { read: Vec::new(), networks: Vec::new() });
+        shape.check()?;
+        // Never held while there is work for other threads, which might ask for it themselves.
         let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = last().iter().find(|prepared| prepared.shape == shape && prepared.weights == weights) {
-            return Ok(Arc::clone(found));
-        }
-        let prepared = Arc::new(Self::new(shape, weights)?);
+        let (mut weights, networks) = {
+            let mut last = last();
+            (std::mem::take(&mut last.read), last.networks.clone())
+        };
+        weights.resize(parts.last().map_or(0, |part| part.end), 0.0);
+        read(&mut weights);
+        // Bits, not numbers: one fast pass over memory, and what is no number is equal to itself.
+        let is_same = |other: &Self| {
+            other.shape == shape && bytemuck::cast_slice::<f32, u8>(&other.weights) == bytemuck::cast_slice::<f32, u8>(&weights)
+        };
+        let found = networks.into_iter().find(|network| is_same(network));
+        let network = found.unwrap_or_else(|| Arc::new(Self::new(shape, parts, &weights)));
         let mut last = last();
-        last.insert(0, Arc::clone(&prepared));
-        last.truncate(KEPT);
-        Ok(prepared)
+        last.read = weights;
+        last.networks.retain(|other| !Arc::ptr_eq(other, &network));
+        last.networks.insert(0, Arc::clone(&network));
+        last.networks.truncate(KEPT);
+        Ok(network)
     }
 
-    fn new(shape: Shape, weights: Vec<Vec<f32>>) -> Result<Self, ShapeError> {
-        shape.check()?;
+    fn new(shape: Shape, parts: &[Range<usize>], all: &[f32]) -> Self {
         let order = Shape::order();
+        let weights: Vec<&[f32]> = parts.iter().map(|part| &all[part.clone()]).collect();
         let layers = (0..CONVOLUTIONS).into_par_iter().map(|number| {
             let place = order.convolutions[number];
-            let [weight, scale, offset] = [0, 1, 2].map(|next| &weights[place + next]);
-            let [mean, variance] = [0, 1].map(|next| &weights[order.dense + 2 + 2 * number + next]);
-            let projection = order.projection(number).map(|place| weights[place].as_slice());
+            let [weight, scale, offset] = [0, 1, 2].map(|next| weights[place + next]);
+            let [mean, variance] = [0, 1].map(|next| weights[order.dense + 2 + 2 * number + next]);
+            let projection = order.projection(number).map(|place| weights[place]);
             let mut bias = Aligned::zeros(scale.len().next_multiple_of(PANEL));
-            let mut folded = weight.clone();
+            let mut folded = weight.to_vec();
             let size = weight.len() / scale.len();
             for (channel, kernel) in folded.chunks_exact_mut(size).enumerate() {
                 let factor = f64::from(scale[channel]) / (f64::from(variance[channel]) + EPSILON).sqrt();
@@ -92,7 +116,8 @@ impl Prepared {
             Layer::new(shape, number, &folded, bias, projection)
         });
         let layers = layers.collect();
-        Ok(Self { shape, weights, layers, scratch: Pool::default() })
+        let dense = [0, 1].map(|next| weights[order.dense + next].to_vec());
+        Self { shape, weights: all.to_vec(), layers, dense, scratch: Pool::default() }
     }
 
     /// Logits, `[batch, classes]`, of `images`, `[batch, height, width, channels]`. A row is the same in any batch.
@@ -101,18 +126,39 @@ impl Prepared {
     /// When `images` are not as long as the shape says.
     #[must_use]
     pub fn infer(&self, images: &[f32]) -> Vec<f32> {
-        let size = self.shape.image();
-        assert_eq!(images.len() % size, 0, "images of {:?}", self.shape);
-        let batch = images.len() / size;
-        let together = batch.div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER[STACKS - 1]);
-        let mut logits = vec![0.0; batch * self.shape.classes];
-        let pieces = images.par_chunks(together * size).zip(logits.par_chunks_mut(together * self.shape.classes));
-        pieces.for_each(|(images, logits)| self.scratch.lend(|| Scratch::new(self.shape), |scratch| self.some(images, scratch, logits)));
-        logits
+        self.each(images, self.shape.classes, |maps, logits| self.classify(maps, logits))
     }
 
-    /// Logits of at most as many images as go together.
-    fn some(&self, images: &[f32], scratch: &mut Scratch, logits: &mut [f32]) {
+    /// What the last block gives, `[batch, height, width, features]`: that of which the dense layer takes the mean over all places.
+    ///
+    /// # Panics
+    /// When `images` are not as long as the shape says.
+    #[must_use]
+    pub fn maps(&self, images: &[f32]) -> Vec<f32> {
+        let geometry = self.layers[CONVOLUTIONS - 1].geometry;
+        self.each(images, geometry.output(), |maps, into| Grid::outputs(geometry).crop(maps, into))
+    }
+
+    /// What `then` makes of each image's last features within their border: `size` numbers an image.
+    fn each(&self, images: &[f32], size: usize, then: impl Fn(&[f32], &mut [f32]) + Sync) -> Vec<f32> {
+        let image = self.shape.image();
+        assert_eq!(images.len() % image, 0, "images of {:?}", self.shape);
+        let batch = images.len() / image;
+        let together = batch.div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER[STACKS - 1]);
+        let mut answers = vec![0.0; batch * size];
+        let pieces = images.par_chunks(together * image).zip(answers.par_chunks_mut(together * size));
+        pieces.for_each(|(images, answers)| {
+            let work = |scratch: &mut Scratch| {
+                self.convolve(images, scratch);
+                then(&scratch.features[STACKS - 1][0], answers);
+            };
+            self.scratch.lend(|| Scratch::new(self.shape), work);
+        });
+        answers
+    }
+
+    /// At most as many images as go together through all blocks.
+    fn convolve(&self, images: &[f32], scratch: &mut Scratch) {
         let size = self.shape.image();
         let Scratch { image, features, tiles } = scratch;
         let [first, second, third] = features;
@@ -132,7 +178,6 @@ impl Prepared {
         }
         self.leave(4, count, third, tiles);
         self.block(5, count, third, tiles);
-        self.classify(&third[0], logits);
     }
 
     /// A block without a projection: from the first of `features` back to it.
@@ -171,7 +216,7 @@ impl Prepared {
     /// The mean over all places and the dense layer.
     fn classify(&self, features: &[f32], logits: &mut [f32]) {
         let geometry = self.layers[CONVOLUTIONS - 1].geometry;
-        let [weight, bias] = [0, 1].map(|next| &self.weights[Shape::order().dense + next]);
+        let [weight, bias] = &self.dense;
         let share = 1.0 / geometry.out_places() as f32;
         let mut mean = vec![0.0; geometry.outputs];
         for (features, logits) in features.chunks_exact(geometry.padded_output()).zip(logits.chunks_exact_mut(self.shape.classes)) {

@@ -8,7 +8,7 @@ use super::{
     normalisation::Normalisation,
     passes::{Backward, Before, Forward, Layer, Pool as Pooling, Scratch, Source, Unpool},
     pool::Pool,
-    shape::{BLOCKS, CONVOLUTIONS, Geometry, Order, Shape, ShapeError},
+    shape::{BLOCKS, CONVOLUTIONS, Geometry, Order, STACKS, Shape, ShapeError},
     winograd::{Pack, Tiles, Unpack},
 };
 use crate::models::convolution::lanes::dispatch;
@@ -32,8 +32,8 @@ pub struct ResidualNetwork {
     shortcuts: [Aligned; BLOCKS],
     /// `[batch, features]`.
     pooled: Vec<f32>,
-    /// Of the outputs of a block's second convolution, of its first one, and of those before it.
-    gradients: [Aligned; 3],
+    /// Of what the normalisation at the end of a block gave, in each stack.
+    gradients: [Aligned; STACKS],
     /// Of the weights of a convolution and of its projection, by each group of images.
     groups: Vec<[Aligned; 2]>,
     scratch: Pool<Scratch>,
@@ -99,7 +99,7 @@ impl ResidualNetwork {
     }
 
     /// Gradients of the parameters that are learned, for the batch that [`Self::forward`] saw last: `gradient` is that of its logits, `[batch,
-    /// classes]`. They are written to `into`, in the layouts of the weights.
+    /// classes]`. They are written to `into`, in the layouts of the weights. What was kept is used up.
     ///
     /// # Panics
     /// When a slice is not as long as the shape says.
@@ -108,31 +108,40 @@ impl ResidualNetwork {
         let (dense, rest) = (self.order.dense, &mut into[self.order.dense..]);
         let [weight, bias] = rest else { panic!("gradients of {:?}", self.shape) };
         let pooled = self.dense_gradient(weights[dense], gradient, weight, bias);
-        let [mut of_end, mut of_middle, mut of_start] = std::mem::take(&mut self.gradients);
-        let mut groups = std::mem::take(&mut self.groups);
+        let (last, mut groups) = (STACKS - 1, std::mem::take(&mut self.groups));
+        let mut of_end = std::mem::take(&mut self.gradients[last]);
         let mut sums = self.unpool(&pooled, &mut of_end);
+        self.gradients[last] = of_end;
         for block in (0..BLOCKS).rev() {
-            let [start, first, second] = [0, 1, 2].map(|place| 2 * block + place);
-            let (outputs, normalisations) = (&self.outputs, &self.normalisations);
-            let source = Source::Activated(&outputs[first], &normalisations[first]);
-            let before = Before::Activated(&outputs[first], &normalisations[first]);
-            sums = self.propagate(second, [Some(&*of_end), None], (source, before), &sums, (&mut of_middle, &mut groups), into);
+            let (stack, [start, first, second]) = (block / 2, [0, 1, 2].map(|place| 2 * block + place));
+            let of_end = std::mem::take(&mut self.gradients[stack]);
+            // In place, where the outputs are no more needed: memory that is written anew would have to be read first.
+            let mut of_middle = std::mem::take(&mut self.outputs[second]);
+            let normalisations = &self.normalisations;
+            let source = Source::Activated(&self.outputs[first], &normalisations[first]);
+            let before = Before::Activated(&self.outputs[first], &normalisations[first]);
+            let given = [Some(&*of_end), None, None];
+            sums = self.propagate(second, given, (source, before), &sums, (&mut of_middle, &mut groups), into);
             let source = Source::Features(&self.features[block]);
             let shortcut = (!Shape::is_projected(block)).then_some(&*of_end);
-            let before = Before::Joined([&self.features[block], &outputs[start]], &normalisations[start], shortcut);
+            let before = Before::Joined([&self.features[block], &self.outputs[start]], &normalisations[start], shortcut);
+            let outputs = Some(&*self.outputs[first]);
             if Shape::is_projected(block) {
-                let gradient = [Some(&*of_middle), Some(&*of_end)];
-                sums = self.propagate(first, gradient, (source, before), &sums, (&mut of_start, &mut groups), into);
-                std::mem::swap(&mut of_end, &mut of_start);
+                let mut of_start = std::mem::take(&mut self.gradients[stack - 1]);
+                of_start.resize(self.batch * self.layers[first].geometry.input());
+                let given = [Some(&*of_middle), outputs, Some(&*of_end)];
+                sums = self.propagate(first, given, (source, before), &sums, (&mut of_start, &mut groups), into);
+                self.gradients[stack - 1] = of_start;
+                (self.gradients[stack], self.outputs[second]) = (of_end, of_middle);
             } else {
-                // In place: memory that is written anew has to be read first.
-                sums = self.propagate(first, [None; 2], (source, before), &sums, (&mut of_middle, &mut groups), into);
-                std::mem::swap(&mut of_end, &mut of_middle);
+                sums = self.propagate(first, [None, outputs, None], (source, before), &sums, (&mut of_middle, &mut groups), into);
+                (self.gradients[stack], self.outputs[second]) = (of_middle, of_end);
             }
         }
         let source = Source::Images(&self.images, self.shape.channels);
-        self.propagate(0, [Some(&*of_end), None], (source, Before::Images), &sums, (&mut of_start, &mut groups), into);
-        self.gradients = [of_end, of_middle, of_start];
+        let given = [Some(&*self.gradients[0]), Some(&*self.outputs[0]), None];
+        let mut nothing = Aligned::zeros(self.batch);
+        self.propagate(0, given, (source, Before::Images), &sums, (&mut nothing, &mut groups), into);
         self.groups = groups;
     }
 
@@ -228,7 +237,7 @@ impl ResidualNetwork {
 
     fn unpool(&self, pooled: &[f32], into: &mut Aligned) -> Vec<f64> {
         let (last, geometry) = (CONVOLUTIONS - 1, self.layers[CONVOLUTIONS - 1].geometry);
-        let into = grown(into, self.batch * geometry.output());
+        into.resize(self.batch * geometry.output());
         let mut sums = vec![0.0; self.batch * 2 * geometry.outputs];
         let before = Before::Joined([&self.features[BLOCKS], &self.outputs[last]], &self.normalisations[last], None);
         let images = into.chunks_exact_mut(geometry.output()).zip(sums.chunks_exact_mut(2 * geometry.outputs));
@@ -239,16 +248,16 @@ impl ResidualNetwork {
         sums
     }
 
-    /// From the gradient of the normalised outputs of the convolution `number` (where none is given, `of_inputs` holds it) and of the block's end
-    /// to that of what comes before it, and to the
-    /// gradients of its weights and its normalisation. `sums` are those of [`Normalisation::gradient`]; so is what is returned.
+    /// From the gradient of the normalised outputs of the convolution `number` to that of what comes before it, and to the gradients of its
+    /// weights and its normalisation. Given are that gradient, the outputs (one of the two stands in `of_inputs` where it is not given) and, of a
+    /// block with a projection, the gradient of its end. `sums` are those of [`Normalisation::gradient`]; so is what is returned.
     fn propagate(
         &self,
         number: usize,
-        [gradient, of_end]: [Option<&[f32]>; 2],
+        [gradient, outputs, of_end]: [Option<&[f32]>; 3],
         (source, before): (Source, Before),
         sums: &[f64],
-        (of_inputs, groups): (&mut Aligned, &mut Vec<[Aligned; 2]>),
+        (of_inputs, groups): (&mut [f32], &mut Vec<[Aligned; 2]>),
         into: &mut [Vec<f32>],
     ) -> Vec<f64> {
         let layer = &self.layers[number];
@@ -260,9 +269,7 @@ impl ResidualNetwork {
             _ => (geometry.input(), geometry.input()),
         };
         let (of_inputs_size, images) = (width.max(1), layer.images);
-        let of_inputs = grown(of_inputs, self.batch * of_inputs_size);
         let mut sums = vec![0.0; self.batch.div_ceil(images) * 2 * geometry.inputs];
-        let outputs = &self.outputs[number];
         let sizes = [layer.products.size(), layer.projection_products.as_ref().map_or(0, Products::size)];
         groups.resize_with(self.batch.div_ceil(GROUP), Default::default);
         let pieces = of_inputs.chunks_mut(GROUP * of_inputs_size).zip(sums.chunks_mut(GROUP / images * 2 * geometry.inputs));
@@ -285,7 +292,7 @@ impl ResidualNetwork {
                             before: before.part(&of, geometry.input()),
                             slope: &slope,
                             gradient: gradient.map(|gradient| &gradient[of_outputs.clone()]),
-                            outputs: &outputs[of_outputs.clone()],
+                            outputs: outputs.map(|outputs| &outputs[of_outputs.clone()]),
                             projected: of_end.map(|of_end| &of_end[of_outputs.clone()]),
                             scratch,
                             into,
@@ -325,12 +332,6 @@ fn to_and_fro<T: Send>(tasks: impl Iterator<Item = T>, is_backwards: bool) -> ra
         tasks.reverse();
     }
     tasks.into_par_iter()
-}
-
-/// The first `size` numbers, of which there may be more: what is taken again and again is not cleared.
-fn grown(values: &mut Aligned, size: usize) -> &mut [f32] {
-    values.grow(size);
-    &mut values[..size]
 }
 
 impl Layer {

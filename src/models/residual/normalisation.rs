@@ -156,6 +156,13 @@ impl Grid {
         }
     }
 
+    /// Copies out of the border.
+    pub(super) fn crop(self, padded: &[f32], values: &mut [f32]) {
+        for (number, line) in values.chunks_exact_mut(self.line()).enumerate() {
+            line.copy_from_slice(&padded[self.start(number)..][..self.line()]);
+        }
+    }
+
     /// Copies images into the border and fills up their channels with zeros.
     #[inline(always)]
     pub(super) fn pad_images(self, images: &[f32], channels: usize, padded: &mut [f32]) {

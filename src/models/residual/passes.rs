@@ -159,10 +159,9 @@ pub(super) struct Backward<'a> {
     pub source: Source<'a>,
     pub before: Before<'a>,
     pub slope: &'a Slope,
-    /// Of the normalised outputs; where none is given, `into` holds it.
+    /// Of the normalised outputs, and what was normalised. Where one is not given, `into` holds it.
     pub gradient: Option<&'a [f32]>,
-    /// What was normalised.
-    pub outputs: &'a [f32],
+    pub outputs: Option<&'a [f32]>,
     /// Of the projection's outputs.
     pub projected: Option<&'a [f32]>,
     pub scratch: &'a mut Scratch,
@@ -181,10 +180,11 @@ impl Pass for Backward<'_> {
     #[inline(always)]
     fn run(self, lanes: impl Eight) {
         let (layer, geometry, scratch) = (self.layer, self.layer.geometry, self.scratch);
-        let images = self.outputs.len() / geometry.output();
+        let outputs = self.outputs.unwrap_or(self.into);
+        let images = outputs.len() / geometry.output();
         let grid = Grid::outputs(geometry);
         let (gradient, of_projection) = scratch.gradient.split_at_mut(layer.images * geometry.padded_output());
-        grid.slope(lanes, self.gradient.unwrap_or(self.into), self.outputs, self.slope, gradient);
+        grid.slope(lanes, self.gradient.unwrap_or(self.into), outputs, self.slope, gradient);
         if let Some(projected) = self.projected {
             grid.pad(projected, of_projection);
         }

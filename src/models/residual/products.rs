@@ -106,30 +106,36 @@ impl Pass for Outer<'_> {
     #[inline(always)]
     fn run(self, lanes: impl Eight) {
         let Self { tiles, inputs, outputs, values, slopes, sums, is_first } = self;
-        if is_first {
-            sums.fill(0.0);
-        }
         let (sums, _) = sums.as_chunks_mut::<PANEL>();
         let points = values.chunks_exact(values.len() / POINTS).zip(slopes.chunks_exact(slopes.len() / POINTS));
         for ((values, slopes), sums) in points.zip(sums.chunks_exact_mut(inputs * outputs / PANEL)) {
             for (unit, slopes) in slopes.chunks_exact(tiles).enumerate() {
                 for (row, values) in values.chunks_exact(tiles).enumerate() {
                     let sums = &mut sums[row * outputs + unit..];
-                    outer::<_, 6, 0>(lanes, values, slopes, outputs / PANEL, sums);
-                    outer::<_, 6, 6>(lanes, values, slopes, outputs / PANEL, sums);
-                    outer::<_, 4, 12>(lanes, values, slopes, outputs / PANEL, sums);
+                    outer::<_, 6, 0>(lanes, values, slopes, is_first, outputs / PANEL, sums);
+                    outer::<_, 6, 6>(lanes, values, slopes, is_first, outputs / PANEL, sums);
+                    outer::<_, 4, 12>(lanes, values, slopes, is_first, outputs / PANEL, sums);
                 }
             }
         }
     }
 }
 
-/// Adds Σ over tiles of `ROWS` inputs from `FIRST` on times sixteen outputs.
+/// Adds Σ over tiles of `ROWS` inputs from `FIRST` on times sixteen outputs; where `is_first`, to nothing.
 #[inline(always)]
-fn outer<L: Eight, const ROWS: usize, const FIRST: usize>(lanes: L, values: &[Unit], slopes: &[Unit], stride: usize, into: &mut [Unit]) {
+fn outer<L: Eight, const ROWS: usize, const FIRST: usize>(
+    lanes: L,
+    values: &[Unit],
+    slopes: &[Unit],
+    is_first: bool,
+    stride: usize,
+    into: &mut [Unit],
+) {
     let mut sums = [[lanes.splat(0.0); 2]; ROWS];
-    for row in 0..ROWS {
-        sums[row] = load(lanes, &into[(FIRST + row) * stride]);
+    if !is_first {
+        for row in 0..ROWS {
+            sums[row] = load(lanes, &into[(FIRST + row) * stride]);
+        }
     }
     for (values, slopes) in values.iter().zip(slopes) {
         let slopes = load::<L, 2>(lanes, slopes);

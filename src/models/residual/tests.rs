@@ -1,5 +1,7 @@
 //! The kernels against plain sums in f64.
 
+use std::{ops::Range, sync::Arc};
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -207,16 +209,33 @@ fn in_use_a_row_is_the_same_in_any_batch_and_other_weights_give_other_rows() {
     let (mut all, running) = weights(SMALL);
     all.extend(running);
     let images = numbers(9, 21 * SMALL.image());
-    let prepared = Prepared::of(SMALL, all.clone()).unwrap();
+    let prepared = prepare(&all);
     let whole = prepared.infer(&images);
     assert_eq!(whole.len(), 21 * SMALL.classes);
     for rows in [1, 2, 3, 8, 20] {
         assert_eq!(prepared.infer(&images[..rows * SMALL.image()]), whole[..rows * SMALL.classes]);
     }
     assert_eq!(prepared.infer(&images[20 * SMALL.image()..]), whole[20 * SMALL.classes..]);
-    assert!(std::sync::Arc::ptr_eq(&prepared, &Prepared::of(SMALL, all.clone()).unwrap()));
+    assert!(Arc::ptr_eq(&prepared, &prepare(&all)));
     all[0][5] += 0.01;
-    assert_ne!(Prepared::of(SMALL, all).unwrap().infer(&images), whole);
+    assert_ne!(prepare(&all).infer(&images), whole);
+    all[0][5] -= 0.01;
+    assert_eq!(prepare(&all).infer(&images), whole);
+}
+
+/// With gaps between the parameters.
+fn prepare(all: &[Vec<f32>]) -> Arc<Prepared> {
+    let mut end = 0;
+    let parts: Vec<Range<usize>> = all
+        .iter()
+        .map(|part| {
+            let start = end + 3;
+            end = start + part.len();
+            start..end
+        })
+        .collect();
+    let read = |into: &mut [f32]| parts.iter().zip(all).for_each(|(part, values)| into[part.clone()].copy_from_slice(values));
+    Prepared::of(SMALL, &parts, read).unwrap()
 }
 
 #[test]
@@ -232,6 +251,6 @@ fn a_value_that_is_no_number_is_not_hidden() {
 fn other_shapes_are_refused() {
     for shape in [Shape { filters: 12, ..SMALL }, Shape { filters: 0, ..SMALL }, Shape { channels: 0, ..SMALL }] {
         assert_eq!(ResidualNetwork::new(shape).err(), Some(ShapeError(shape)));
-        assert!(Prepared::of(shape, Vec::new()).is_err());
+        assert!(Prepared::of(shape, &[], |_| ()).is_err());
     }
 }
