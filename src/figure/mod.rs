@@ -27,7 +27,7 @@ pub use faces::MAXIMUM_SCALE;
 pub use graph::{Form, Node};
 pub use layout::Width;
 pub use table::{Cell, Table};
-pub use theme::{Direction, Theme};
+pub use theme::{Direction, FIRST_HIGH_LEVEL, LEVELS, Theme};
 
 /// The style sheet of a figure in the page, on the page's own tokens (`--ink`, `--series-1`, …).
 pub const STYLESHEET: &str = include_str!("figure.css");
