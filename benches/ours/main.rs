@@ -3,6 +3,7 @@
 mod fit;
 mod grid;
 mod load;
+mod predict;
 mod runs;
 mod search;
 mod serve;
@@ -19,6 +20,7 @@ fn main() {
         Some("fit") => fit::run(&rest),
         Some("grid") => grid::run(&rest),
         Some("load") => load::run(&rest),
+        Some("predict") => predict::run(&rest),
         Some("runs") => runs::run(&rest),
         Some("search") => search::run(&rest),
         Some("serve") => serve::run(&rest),
@@ -28,7 +30,7 @@ fn main() {
         Some("tune") => tune::run(&rest),
         other => {
             eprintln!(
-                "expected a suite (fit, grid, load, runs, search, serve, train, triplet, tsne, tune), got {other:?}; `make bench` runs them all"
+                "expected a suite (fit, grid, load, predict, runs, search, serve, train, triplet, tsne, tune), got {other:?}; `make bench` runs them all"
             );
             std::process::exit(2);
         }

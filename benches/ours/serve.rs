@@ -14,9 +14,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use reqwest::Client;
 
 /// A request that takes longer has failed.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection waits this long after a failure, so that a server that refuses is not flooded.
-const PAUSE: Duration = Duration::from_millis(50);
+pub const PAUSE: Duration = Duration::from_millis(50);
 const K: usize = 10;
 
 pub fn run(arguments: &[String]) {
@@ -42,11 +42,11 @@ pub fn run(arguments: &[String]) {
 
 /// What one connection saw.
 #[derive(Default)]
-struct Tally {
+pub struct Tally {
     /// Of requests that were answered rightly, in seconds.
-    latencies: Vec<f64>,
+    pub latencies: Vec<f64>,
     /// How often each thing went wrong.
-    failures: BTreeMap<String, u64>,
+    pub failures: BTreeMap<String, u64>,
 }
 
 async fn ask_on_and_on(url: String, words: Arc<[String]>, deadline: Instant, seed: u64) -> Tally {
@@ -93,11 +93,11 @@ async fn ask(client: &Client, url: &str, word: &str) -> Result<(), String> {
     if right { Ok(()) } else { Err("a wrong answer".into()) }
 }
 
-fn kind(error: &reqwest::Error) -> String {
+pub fn kind(error: &reqwest::Error) -> String {
     if error.is_timeout() { format!("no answer within {} s", TIMEOUT.as_secs()) } else { "a broken connection".into() }
 }
 
-fn summary(seconds: f64, tallies: Vec<Tally>) -> serde_json::Value {
+pub fn summary(seconds: f64, tallies: Vec<Tally>) -> serde_json::Value {
     let (mut latencies, mut failures) = (Vec::new(), BTreeMap::<String, u64>::new());
     for tally in tallies {
         latencies.extend(tally.latencies);

@@ -27,6 +27,7 @@ datasets-about-mnist = Handwritten digits of census employees and pupils, centre
 datasets-about-fashion-mnist = Photographs of clothing from a shop’s catalogue, grey on black, made to take MNIST’s place. The tuned perceptron learns from them.
 datasets-about-dermamnist = Dermatoscopic images of seven kinds of skin lesions, very unevenly represented. Some lesions have an image in both the training and the test split.
 datasets-about-ham10000-28 = The images and splits of DermaMNIST, made again from smaller copies of the originals: close to it, but not the published file. Results on it are to be called “HAM10000 28×28, DermaMNIST split”.
+datasets-about-ham10000-28-grouped = The same images dealt out anew, so that all images of a lesion are in one split. Each class has as many images in each split as in DermaMNIST’s. What a network scores less here is what it knew by having seen the lesion.
 datasets-about-mnist-sample = Digits drawn by this program, so that everything can be tried without a network. Results on them say nothing of handwriting.
 datasets-about-fashion-mnist-sample = Silhouettes of clothing drawn by this program, so that everything can be tried without a network. Results on them say nothing of photographs.
 datasets-about-skin-sample = Coloured blobs drawn by this program, as imbalanced as DermaMNIST, so that everything can be tried without a network. Results on them say nothing of skin.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::{
     DataError, Downloader, Examples, Split,
     fetch::{self, Progress},
+    groups::{self, Groups, Table, Ungrouped},
     idx,
     manifest::{self, Dataset, Format},
     npz,
@@ -77,6 +78,8 @@ struct Shared {
     fetches: Mutex<BTreeMap<String, Fetch>>,
     /// What was read last, newest first.
     loaded: Mutex<Vec<(String, Split, Arc<Examples>)>>,
+    /// Groups that were read, by the data set's id.
+    grouped: Mutex<BTreeMap<String, Arc<Groups>>>,
 }
 
 /// A fetch that was started by this process.
@@ -102,6 +105,7 @@ impl Datasets {
             folder,
             fetches: Mutex::default(),
             loaded: Mutex::default(),
+            grouped: Mutex::default(),
         }))
     }
 
@@ -186,6 +190,46 @@ impl Datasets {
         Ok(Arc::clone(&loaded[0].2))
     }
 
+    /// Which images of `dataset` show one and the same thing.
+    ///
+    /// # Errors
+    /// [`Ungrouped`], with the reason: nobody says, or the table that does is not beside the images, or is another than the published one.
+    pub fn groups(&self, dataset: &Dataset) -> Result<Arc<Groups>, Ungrouped> {
+        let table = self.table(dataset)?;
+        let mut known = lock(&self.0.grouped);
+        if let Some(groups) = known.get(dataset.id()) {
+            return Ok(Arc::clone(groups));
+        }
+        let read = |path: PathBuf| Table::read(&path, dataset).map_err(|error| Ungrouped(format!("{error}.")));
+        let groups = match (dataset.format, table) {
+            (Format::Drawn(sample), _) => sample.groups(),
+            (Format::Dealt, Some(path)) => Some(read(path)?.dealt()),
+            (_, Some(path)) => Some(read(path)?.published()),
+            (_, None) => None,
+        };
+        let nobody = || Ungrouped(format!("Nobody says which images of {} show one and the same thing.", dataset.about.name));
+        let groups = Arc::new(groups.ok_or_else(nobody)?);
+        known.insert(dataset.id().to_owned(), Arc::clone(&groups));
+        Ok(groups)
+    }
+
+    /// Where the table of groups is; none where there is none to be had.
+    fn table(&self, dataset: &Dataset) -> Result<Option<PathBuf>, Ungrouped> {
+        let Some(table) = &dataset.groups else { return Ok(None) };
+        let status = self.status(dataset);
+        let folder = status.files.first().and_then(|path| path.parent()).filter(|_| status.state == State::Ready);
+        let folder = folder.ok_or_else(|| Ungrouped(self.advice(dataset, &status)))?;
+        let absent = || {
+            let (name, folder) = (&table.file_name, folder.display());
+            Ungrouped(format!("{name} says which images of {} show one and the same thing. Put it into {folder}.", dataset.about.name))
+        };
+        let path = existing(folder, &table.file_name).ok_or_else(absent)?;
+        match lock(&self.0.verdicts).fault(&path, dataset, table) {
+            Some(fault) => Err(Ungrouped(format!("{fault}."))),
+            None => Ok(Some(path)),
+        }
+    }
+
     /// What to do about a data set that is not ready.
     #[must_use]
     pub fn advice(&self, dataset: &Dataset, status: &Status) -> String {
@@ -194,7 +238,8 @@ impl Datasets {
         let bring = if about.can_be_fetched() {
             format!("`torchboard fetch {}` brings it, or put its files into {}.", about.id, self.0.folder.join(&about.id).display())
         } else {
-            format!("Put {} into the folder {folder}/ of the folder that --datasets names.", about.files[0].file_name)
+            let files: Vec<&str> = about.files.iter().map(|file| file.file_name.as_str()).collect();
+            format!("Put {} into the folder {folder}/ of the folder that --datasets names.", files.join(" and "))
         };
         format!("{} is {}{reason}. {bring}", about.name, status.state.name())
     }
@@ -308,6 +353,7 @@ fn read(dataset: &Dataset, files: &[PathBuf], split: Split) -> Result<Examples, 
             Examples::new(labels, pixels, idx::read_labels(labels)?, [height, width, 1], classes)
         }
         Format::Npz => npz::read(&files[0], split, classes),
+        Format::Dealt => groups::read_dealt(&files[0], &files[1], split, dataset),
         Format::Drawn(sample) => Ok(sample.draw(split)),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{checksum::Checksum, examples::Split, samples::Sample};
+use super::{checksum::Checksum, examples::Split, groups, samples::Sample, skin};
 
 /// One file of a publisher.
 #[derive(Debug, Clone)]
@@ -96,10 +96,25 @@ pub struct Dataset {
     pub folder: String,
     /// Names of the classes; label 0 is the first.
     pub classes: Vec<String>,
+    /// Abbreviations of the classes in the same order, where the field has some.
+    pub codes: &'static [&'static str],
+    /// Yes-or-no questions that matter more than which class it is.
+    pub questions: &'static [Question],
+    /// The table that says which images show one and the same thing. It need not be here for the images to be used. None: nobody says.
+    pub groups: Option<Download>,
     /// Its splits, and how many images each has.
     pub splits: Vec<(Split, usize)>,
     /// Height, width and channels of an image.
     pub shape: [usize; 3],
+}
+
+/// A yes-or-no question on an image, answered by whether it is of some classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Names it in addresses, such as `malignant`.
+    pub id: &'static str,
+    /// The labels for which the answer is yes.
+    pub classes: &'static [usize],
 }
 
 /// How images and labels are kept.
@@ -109,6 +124,8 @@ pub enum Format {
     Idx,
     /// One `.npz` with six arrays, as `MedMNIST` has them.
     Npz,
+    /// One such `.npz` and the table of its groups, dealt out anew so that no group is in two splits.
+    Dealt,
     /// Drawn by this program.
     Drawn(Sample),
 }
@@ -135,6 +152,9 @@ impl Dataset {
         for file in &self.about.files {
             hash.update(format!("{}\n", file.contents.as_ref().unwrap_or(&file.checksum)));
         }
+        if self.format == Format::Dealt {
+            hash.update(groups::DEALING);
+        }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -150,6 +170,20 @@ impl Dataset {
         self.splits.iter().find(|(split, _)| *split == wanted).map_or(0, |(_, count)| *count)
     }
 
+    /// The class that `text` means: its label, its abbreviation, or its name.
+    #[must_use]
+    pub fn class(&self, text: &str) -> Option<usize> {
+        let label = text.parse().ok().filter(|label| *label < self.classes.len());
+        let named = || self.classes.iter().position(|name| name == text);
+        label.or_else(|| self.codes.iter().position(|code| *code == text)).or_else(named)
+    }
+
+    /// What a class is called for short: its abbreviation where it has one, else its name. `None` beyond the last.
+    #[must_use]
+    pub fn short_name(&self, label: usize) -> Option<&str> {
+        self.codes.get(label).copied().or_else(|| self.classes.get(label).map(String::as_str))
+    }
+
     /// Whether its images were drawn by this program and say nothing of the world.
     #[must_use]
     pub fn is_synthetic(&self) -> bool {
@@ -161,7 +195,7 @@ impl Dataset {
 #[must_use]
 pub fn datasets() -> &'static [Dataset] {
     static DATASETS: LazyLock<Vec<Dataset>> = LazyLock::new(|| {
-        let published = [mnist(), fashion_mnist(), dermamnist(), ham10000()];
+        let published = [mnist(), fashion_mnist(), skin::dermamnist(), skin::ham10000(), skin::ham10000_grouped()];
         published.into_iter().chain(Sample::ALL.map(Sample::dataset)).collect()
     });
     &DATASETS
@@ -227,6 +261,9 @@ fn mnist() -> Dataset {
         format: Format::Idx,
         folder: "mnist".into(),
         classes: digits(),
+        codes: &[],
+        questions: &[],
+        groups: None,
         splits: vec![(Split::Train, 60_000), (Split::Test, 10_000)],
         shape: [28, 28, 1],
     }
@@ -260,68 +297,13 @@ fn fashion_mnist() -> Dataset {
         format: Format::Idx,
         folder: "fashion-mnist".into(),
         classes: garments(),
+        codes: &[],
+        questions: &[],
+        groups: None,
         splits: vec![(Split::Train, 60_000), (Split::Test, 10_000)],
         shape: [28, 28, 1],
     }
 }
-
-/// 10,015 dermatoscopic images of HAM10000, as `MedMNIST` publishes them.
-fn dermamnist() -> Dataset {
-    let addresses = ["https://zenodo.org/records/10519652/files/dermamnist.npz", "https://zenodo.org/records/6496656/files/dermamnist.npz"];
-    Dataset {
-        about: Publication {
-            id: "dermamnist".into(),
-            name: "DermaMNIST".into(),
-            source: "MedMNIST v2, https://doi.org/10.5281/zenodo.10519652".into(),
-            licence: "CC BY-NC 4.0: non-commercial".into(),
-            citation: format!(
-                "Yang, Shi, Wei, Liu, Zhao, Ke, Pfister, Ni: MedMNIST v2: A large-scale lightweight benchmark for 2D and 3D biomedical image classification. Scientific Data 10, 41, 2023. {HAM10000_CITATION}"
-            ),
-            files: vec![Download {
-                file_name: "dermamnist.npz".into(),
-                addresses: addresses.map(String::from).into(),
-                size: Size::About(19_700_000),
-                // MedMNIST publishes this one alone, in its info.py.
-                checksum: Checksum::Md5("0744692d530f8e62ec473284d019b0c7".into()),
-                contents: None,
-            }],
-        },
-        format: Format::Npz,
-        folder: "dermamnist*".into(),
-        classes: lesions(),
-        splits: DERMAMNIST_SPLITS.into(),
-        shape: [28, 28, 3],
-    }
-}
-
-/// The same images and split made again from smaller copies of the originals: near `dermamnist`, but not it.
-fn ham10000() -> Dataset {
-    Dataset {
-        about: Publication {
-            id: "ham10000-28".into(),
-            name: "HAM10000 28×28, DermaMNIST split".into(),
-            source: "HAM10000, https://doi.org/10.7910/DVN/DBW86T, resized from 200×150 copies; the order of training images is its own"
-                .into(),
-            licence: "CC BY-NC 4.0: non-commercial".into(),
-            citation: HAM10000_CITATION.into(),
-            files: vec![Download {
-                file_name: "ham10000_28x28_medmnist_split.npz".into(),
-                addresses: Vec::new(),
-                size: Size::Exact(20_967_501),
-                checksum: sha256("7d2f381b843ad755ccdc737b19bafef78f4386bdf64b66d096166114841d448e"),
-                contents: None,
-            }],
-        },
-        format: Format::Npz,
-        folder: "dermamnist*".into(),
-        classes: lesions(),
-        splits: DERMAMNIST_SPLITS.into(),
-        shape: [28, 28, 3],
-    }
-}
-
-const DERMAMNIST_SPLITS: [(Split, usize); 3] = [(Split::Train, 7007), (Split::Validation, 1003), (Split::Test, 2005)];
-const HAM10000_CITATION: &str = "Tschandl, Rosendahl, Kittler: The HAM10000 dataset, a large collection of multi-source dermatoscopic images of common pigmented skin lesions. Scientific Data 5, 180161, 2018.";
 
 /// The classes of MNIST.
 pub(super) fn digits() -> Vec<String> {
@@ -331,21 +313,6 @@ pub(super) fn digits() -> Vec<String> {
 /// The classes of Fashion-MNIST, as its authors call them.
 pub(super) fn garments() -> Vec<String> {
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"].map(String::from).into()
-}
-
-/// The classes of `DermaMNIST`, as `MedMNIST` calls them.
-pub(super) fn lesions() -> Vec<String> {
-    [
-        "actinic keratoses and intraepithelial carcinoma",
-        "basal cell carcinoma",
-        "benign keratosis-like lesions",
-        "dermatofibroma",
-        "melanoma",
-        "melanocytic nevi",
-        "vascular lesions",
-    ]
-    .map(String::from)
-    .into()
 }
 
 fn idx_file(bases: &[&str], name: &str, bytes: u64, published: &str, contents: &str) -> Download {
@@ -358,7 +325,7 @@ fn idx_file(bases: &[&str], name: &str, bytes: u64, published: &str, contents: &
     }
 }
 
-fn sha256(hex: &str) -> Checksum {
+pub(super) fn sha256(hex: &str) -> Checksum {
     Checksum::Sha256(hex.into())
 }
 
@@ -398,6 +365,25 @@ mod tests {
             );
             assert_eq!(dataset.classes.len(), if dataset.shape[2] == 3 { 7 } else { 10 }, "{}", dataset.id());
             assert_eq!(dataset.is_synthetic(), dataset.about.files.is_empty());
+            assert!(dataset.codes.is_empty() || dataset.codes.len() == dataset.classes.len());
+            let asked = dataset.questions.iter().flat_map(|question| question.classes);
+            assert!(asked.into_iter().all(|label| *label < dataset.classes.len()));
+            assert_eq!(dataset.format == Format::Dealt, dataset.about.files.len() == 2 && dataset.groups.is_some());
         }
+    }
+
+    #[test]
+    fn a_class_is_meant_by_its_label_its_abbreviation_or_its_name() {
+        let skin = &datasets()[3];
+        assert_eq!(["4", "mel", "melanoma", "vasc", "7", "nevus", ""].map(|text| skin.class(text)), [Some(4), Some(4), Some(4), Some(6), None, None, None]);
+        assert_eq!((skin.short_name(5), skin.short_name(7), datasets()[0].short_name(3)), (Some("nv"), None, Some("3")));
+    }
+
+    /// What a run was trained on is known by this: the table of groups, which came later, must not change it.
+    #[test]
+    fn a_data_set_is_the_same_with_and_without_its_table_of_groups() {
+        let alone = Dataset { groups: None, ..datasets()[3].clone() };
+        assert_eq!(alone.sha256(), datasets()[3].sha256());
+        assert_ne!(datasets()[3].sha256(), datasets()[4].sha256());
     }
 }

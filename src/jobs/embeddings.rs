@@ -1,6 +1,6 @@
 //! Where a run's network puts each image of a split, before and after its training, and how well that brings labels together; computed once.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use super::{
     inference::{Inference, Stage, Trained},
@@ -222,7 +222,7 @@ impl Embedder {
         let weights = trained.weights.clone();
         let values = self.inference.part(Arc::new(trained), part.examples, part.range)?;
         let columns = values.len() / labels.len().max(1);
-        let kept = Kept { labels, values, columns, notes: HashMap::new() };
+        let kept = Kept { labels, values, columns, ..Kept::default() };
         let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(AppError::from);
         if let Err(error) = written.and_then(|()| kept.write(path, ARRAY, &weights)) {
             tracing::warn!(run = run.id, "its embeddings can't be kept: {error}"); // and are computed again when they are needed

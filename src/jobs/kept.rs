@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::{data::write_whole, error::AppResult};
 
-/// A label and some numbers for each image.
+/// A label and some numbers for each image, and the group of each where that is known.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Kept {
     /// True labels, `[n]`.
@@ -18,12 +18,14 @@ pub struct Kept {
     pub values: Vec<f32>,
     /// Numbers for each image.
     pub columns: usize,
+    /// `[n]`: images of one number show one and the same thing.
+    pub groups: Option<Vec<u32>>,
     /// What else is to be known, as names and texts.
     pub notes: HashMap<String, String>,
 }
 
 impl Kept {
-    /// Writes arrays `labels` (u8, `[n]`) and `name` (f32, `[n, columns]`), whole or not at all. `weights`: the hash of the weights that said it.
+    /// Writes arrays `labels` (u8, `[n]`), `name` (f32, `[n, columns]`) and, where they are known, `groups` (u32, `[n]`), whole or not at all. `weights`: the hash of the weights that said it.
     ///
     /// # Errors
     /// What the disk says.
@@ -31,10 +33,14 @@ impl Kept {
         let n = self.labels.len();
         let labels = Array { dtype: Dtype::U8, shape: vec![n], bytes: &self.labels };
         let values = Array { dtype: Dtype::F32, shape: vec![n, self.columns], bytes: bytemuck::cast_slice(&self.values) };
+        let groups = self.groups.as_ref();
+        let groups = groups.map(|groups| Array { dtype: Dtype::U32, shape: vec![n], bytes: bytemuck::cast_slice(groups) });
         let mut metadata = self.notes.clone();
         metadata.insert(WEIGHTS.to_owned(), weights.to_owned());
-        metadata.insert(CHECKSUM.to_owned(), checksum(labels.bytes, values.bytes, &self.notes));
-        let bytes = safetensors::serialize([("labels", &labels), (name, &values)], Some(metadata));
+        let parts = [labels.bytes, values.bytes, groups.as_ref().map_or(&[], |groups| groups.bytes)];
+        metadata.insert(CHECKSUM.to_owned(), checksum(parts, &self.notes));
+        let arrays = [("labels", &labels), (name, &values)].into_iter().chain(groups.iter().map(|groups| (GROUPS, groups)));
+        let bytes = safetensors::serialize(arrays, Some(metadata));
         let bytes = bytes.with_context(|| format!("{name} can't be written as safetensors"))?;
         write_whole(path, |file| file.write_all(&bytes))
     }
@@ -57,6 +63,8 @@ impl Kept {
 const WEIGHTS: &str = "weights";
 /// The key of the checksum in the file's metadata.
 const CHECKSUM: &str = "checksum";
+/// The name of the array of groups.
+const GROUPS: &str = "groups";
 
 fn parse(bytes: &[u8], name: &str, weights: &str) -> Result<Option<Kept>, String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
@@ -70,8 +78,10 @@ fn parse(bytes: &[u8], name: &str, weights: &str) -> Result<Option<Kept>, String
         if array.dtype() == dtype { Ok(array) } else { Err(format!("{name} holds {}", array.dtype())) }
     };
     let (labels, values) = (array("labels", Dtype::U8)?, array(name, Dtype::F32)?);
+    let groups = if file.names().contains(&GROUPS) { Some(array(GROUPS, Dtype::U32)?) } else { None };
     let told = notes.remove(CHECKSUM);
-    if told != Some(checksum(labels.data(), values.data(), &notes)) {
+    let parts = [labels.data(), values.data(), groups.as_ref().map_or(&[][..], safetensors::tensor::TensorView::data)];
+    if told != Some(checksum(parts, &notes)) {
         return Err("its checksum is not that of its contents".into());
     }
     let &[rows, columns] = values.shape() else { return Err(format!("its {name} are no table")) };
@@ -79,16 +89,21 @@ fn parse(bytes: &[u8], name: &str, weights: &str) -> Result<Option<Kept>, String
         return Err(format!("it has {} labels for {rows} rows", labels.data().len()));
     }
     // The file's bytes may lie at any address.
-    let values = values.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
-    Ok(Some(Kept { labels: labels.data().to_vec(), values, columns, notes }))
+    let values = values.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let groups = groups.map(|groups| groups.data().as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect::<Vec<_>>());
+    if let Some(groups) = groups.as_ref().filter(|groups| groups.len() != rows) {
+        return Err(format!("it has {} groups for {rows} rows", groups.len()));
+    }
+    Ok(Some(Kept { labels: labels.data().to_vec(), values, columns, groups, notes }))
 }
 
-/// XXH3 (128 bits, hexadecimal) of both arrays and the notes.
-fn checksum(labels: &[u8], values: &[u8], notes: &HashMap<String, String>) -> String {
+/// XXH3 (128 bits, hexadecimal) of labels, values and groups, and of the notes.
+fn checksum([labels, values, groups]: [&[u8]; 3], notes: &HashMap<String, String>) -> String {
     let mut hash = Xxh3Default::new();
     hash.update(&(labels.len() as u64).to_le_bytes());
     hash.update(labels);
     hash.update(values);
+    hash.update(groups);
     let mut notes: Vec<_> = notes.iter().collect();
     notes.sort_unstable();
     for (name, text) in notes {
@@ -130,7 +145,16 @@ mod tests {
 
     fn kept() -> Kept {
         let notes = HashMap::from([("seed".to_owned(), "7".to_owned())]);
-        Kept { labels: vec![0, 1, 1], values: vec![0.75, 0.25, 0.1, 0.9, 1.0, 0.0], columns: 2, notes }
+        Kept { labels: vec![0, 1, 1], values: vec![0.75, 0.25, 0.1, 0.9, 1.0, 0.0], columns: 2, groups: Some(vec![7, 300, 7]), notes }
+    }
+
+    #[test]
+    fn groups_may_be_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let unknown = Kept { groups: None, ..kept() };
+        unknown.write(&path, "embeddings", "abc").unwrap();
+        assert_eq!(Kept::read(&path, "embeddings", "abc"), Some(unknown));
     }
 
     #[test]

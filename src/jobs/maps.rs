@@ -235,7 +235,7 @@ impl Map {
         let iterations: Vec<String> = self.frames.iter().map(|frame| frame.iteration.to_string()).collect();
         let mut notes = HashMap::from([("iterations".to_owned(), iterations.join(" "))]);
         notes.extend(self.kl_divergence.map(|divergence| ("kl_divergence".to_owned(), divergence.to_string())));
-        Kept { labels: self.labels.clone(), values, columns: 2 * self.frames.len(), notes }
+        Kept { labels: self.labels.clone(), values, columns: 2 * self.frames.len(), groups: None, notes }
     }
 
     fn from_kept(kept: Kept) -> Option<Self> {

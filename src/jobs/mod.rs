@@ -8,12 +8,18 @@
 //!
 //! A study's trials are runs ([`conduct`]): a server conducts those that wait ([`Studies`]), `torchboard tune` its own.
 
+mod asked;
 mod embeddings;
+mod examples;
+mod explain;
 mod hardest;
 mod inference;
 mod judge;
+mod judged;
 mod kept;
+mod kept_attention;
 mod maps;
+mod operating;
 mod plan;
 mod portable;
 mod predictions;
@@ -28,11 +34,16 @@ mod witness;
 mod worker;
 
 pub use self::{
+    asked::{Asked, DEFAULT_COSTS, Decision, Lesions, Setting, Settled},
     embeddings::{Embedder, Embeddings, Retrieval, Retrieved, embeds, vote},
+    examples::{Only, Order, Selection},
+    explain::{Explained, Explainer, Near},
     hardest::{HardTriplet, hardest_triplets},
-    inference::{Inference, Stage, Trained},
-    judge::{Intervals, Judge, Judgement},
+    inference::{Inference, Said, Stage, Trained},
+    judge::{Judge, Judgement},
+    judged::{Intervals, Judged, Majority},
     maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},
+    operating::{ChosenExponent, ChosenThreshold, Class, OperatingPoints, PriorSweep},
     plan::{Plan, hardware, repeat, resume, versions},
     portable::{Imported, export, export_file, import, import_file},
     queue::Queue,

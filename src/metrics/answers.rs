@@ -133,9 +133,20 @@ impl Evaluation {
     /// When there are not as many names as classes.
     #[must_use]
     pub fn of(split: &str, names: &[String], predictions: &Predictions) -> Self {
+        Self::of_decisions(split, names, predictions, predictions.predicted())
+    }
+
+    /// As [`Self::of`], with other decisions than for the most probable class, `[n]`: whatever counts right and wrong answers follows them,
+    /// whatever is a property of the probabilities (areas, average precision, log loss, Brier score, the two most probable, calibration) does
+    /// not.
+    ///
+    /// # Panics
+    /// When there are not as many names as classes, or not as many decisions as examples, or one that is no class.
+    #[must_use]
+    pub fn of_decisions(split: &str, names: &[String], predictions: &Predictions, decisions: &[u8]) -> Self {
         let classes = predictions.classes();
         assert_eq!(names.len(), classes, "every class has a name");
-        let confusion = Confusion::of(predictions.labels(), predictions.predicted(), classes).expect("predictions were checked");
+        let confusion = Confusion::of(predictions.labels(), decisions, classes).expect("predictions were checked, and so are decisions");
         let class_score = |(label, name): (usize, &String)| {
             let Scores { precision, recall, f1 } = confusion.scores(label);
             ClassScore { label, name: name.clone(), precision, recall, f1, support: confusion.support(label) }

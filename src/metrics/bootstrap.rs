@@ -67,8 +67,11 @@ impl Resampling {
     /// The result depends on the seed alone, not on the number of threads.
     ///
     /// Source: Efron 1979; percentiles between two resamples are interpolated, as `numpy.percentile` does it.
-    pub fn intervals<const N: usize>(&self, statistics: impl Fn(&[u32]) -> [f64; N] + Sync) -> [Option<Interval>; N] {
-        let figures: Vec<[f64; N]> = (0..self.repeats as u64)
+    ///
+    /// # Panics
+    /// When `statistics` gives more or fewer figures for one resample than for another.
+    pub fn intervals(&self, statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Option<Interval>> {
+        let figures: Vec<Vec<f64>> = (0..self.repeats as u64)
             .into_par_iter()
             .map_init(
                 || vec![0; self.examples],
@@ -78,12 +81,13 @@ impl Resampling {
                 },
             )
             .collect();
-        std::array::from_fn(|which| {
+        let interval = |which: usize| {
             let mut values: Vec<f64> = figures.iter().map(|figures| figures[which]).filter(|value| value.is_finite()).collect();
             values.sort_unstable_by(f64::total_cmp);
             let tail = (1.0 - self.level) / 2.0;
             Some(Interval { low: percentile(&values, tail)?, high: percentile(&values, 1.0 - tail)? })
-        })
+        };
+        (0..figures.first().map_or(0, Vec::len)).map(interval).collect()
     }
 
     /// How often each example is in resample `repeat`.
@@ -122,8 +126,8 @@ mod tests {
     #[test]
     fn the_interval_of_a_share_is_about_two_standard_errors_wide_on_both_sides() {
         let resampling = Resampling::of_examples(2_500);
-        let [interval] = resampling.intervals(|times| [share(times, |index| index % 5 == 0)]);
-        let (interval, error) = (interval.unwrap(), (0.2_f64 * 0.8 / 2_500.0).sqrt());
+        let intervals = resampling.intervals(|times| vec![share(times, |index| index % 5 == 0)]);
+        let (interval, error) = (intervals[0].unwrap(), (0.2_f64 * 0.8 / 2_500.0).sqrt());
         assert!((interval.low - (0.2 - 1.96 * error)).abs() < 0.25 * error, "{interval:?}");
         assert!((interval.high - (0.2 + 1.96 * error)).abs() < 0.25 * error, "{interval:?}");
     }
@@ -131,18 +135,16 @@ mod tests {
     #[test]
     fn examples_that_stand_together_make_the_interval_wider() {
         let groups: Vec<u32> = (0..2_500).map(|index| index / 10 * 3).collect();
-        let of = |times: &[u32]| [share(times, |index| index / 10 % 5 == 0)];
-        let [single] = Resampling::of_examples(2_500).intervals(of);
-        let [grouped] = Resampling::of_groups(&groups).unwrap().intervals(of);
-        let width = |interval: Option<Interval>| interval.map(|interval| interval.high - interval.low).unwrap();
-        let wider = width(grouped) / width(single);
+        let of = |times: &[u32]| vec![share(times, |index| index / 10 % 5 == 0)];
+        let width = |resampling: &Resampling| resampling.intervals(of)[0].map(|interval| interval.high - interval.low).unwrap();
+        let wider = width(&Resampling::of_groups(&groups).unwrap()) / width(&Resampling::of_examples(2_500));
         assert!((wider / 10.0_f64.sqrt() - 1.0).abs() < 0.15, "ten alike are worth one: {wider}");
     }
 
     #[test]
     fn one_seed_gives_one_result_and_another_another() {
         let of =
-            |seed| Resampling { seed, repeats: 50, ..Resampling::of_examples(100) }.intervals(|times| [share(times, |index| index < 50)]);
+            |seed| Resampling { seed, repeats: 50, ..Resampling::of_examples(100) }.intervals(|times| vec![share(times, |index| index < 50)]);
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
     }
@@ -152,7 +154,7 @@ mod tests {
         assert_eq!(percentile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
         assert_eq!(percentile(&[5.0], 0.025), Some(5.0));
         assert_eq!(percentile(&[], 0.5), None);
-        assert_eq!(Resampling::of_examples(3).intervals(|_| [f64::NAN]), [None]);
+        assert_eq!(Resampling::of_examples(3).intervals(|_| vec![f64::NAN]), [None]);
         assert_eq!(Resampling::of_groups(&[]).unwrap_err(), MetricsError::Empty);
     }
 }

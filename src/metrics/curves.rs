@@ -1,6 +1,6 @@
 //! Receiver operating characteristic and precision-recall curves, and the areas under them.
 
-use super::{Predictions, ratio};
+use super::{Predictions, operating::probability, ratio};
 
 /// The examples of a yes-or-no question by falling score: sorted once, from which curves and areas come.
 #[derive(Debug, Clone)]
@@ -61,6 +61,16 @@ impl Ranking {
     pub fn of_class(predictions: &Predictions, class: usize) -> Self {
         let labels = predictions.labels().iter().enumerate();
         Self::new(labels.map(|(index, &label)| (predictions.row(index)[class], usize::from(label) == class)))
+    }
+
+    /// Some classes against all others, by the sum of their probabilities.
+    ///
+    /// # Panics
+    /// When one of `classes` is none.
+    #[must_use]
+    pub fn of_classes(predictions: &Predictions, classes: &[usize]) -> Self {
+        let labels = predictions.labels().iter().enumerate();
+        Self::new(labels.map(|(index, &label)| (probability(predictions.row(index), classes), classes.contains(&usize::from(label)))))
     }
 
     /// Every class of every example as one yes-or-no question ("micro" averaging).
@@ -139,6 +149,11 @@ impl Ranking {
     pub fn areas_of_resample(&self, times: &[u32]) -> (Option<f64>, f64) {
         let counts = self.counts(|index| times[index as usize]);
         (roc_area(&counts), average_precision(&counts))
+    }
+
+    /// Each distinct score, from the highest, and how many positives and negatives have at least it.
+    pub(super) fn levels(&self) -> Vec<(f32, u64, u64)> {
+        self.counts(|_| 1).into_iter().map(|count| (count.threshold, count.positives, count.negatives)).collect()
     }
 
     /// One count for each distinct score, from the highest.

@@ -11,6 +11,7 @@ mod classification;
 mod columns;
 mod confusion;
 mod curves;
+mod operating;
 mod predictions;
 mod probabilities;
 pub mod retrieval;
@@ -23,6 +24,10 @@ pub use classification::text_report;
 pub(crate) use columns::{Columns, LANES, total};
 pub use confusion::{Confusion, Scores};
 pub use curves::{Curve, Ranking, macro_pr, macro_roc};
+pub use operating::{
+    Adjusted, Costs, OperatingPoint, adjusted_decisions, at_threshold, cheapest, most_balanced, operating_points, sweep, thinned_points,
+    threshold_decisions,
+};
 pub use predictions::Predictions;
 pub use probabilities::{brier, log_loss, top_k_accuracy};
 pub use thin::thin;

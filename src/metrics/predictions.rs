@@ -92,20 +92,34 @@ impl Predictions {
         self.row(index)[usize::from(self.predicted[index])]
     }
 
-    /// `index,label,prediction,p0,...,pK`, one row per example.
+    /// The examples at `places` alone, in that order.
+    ///
+    /// # Errors
+    /// [`MetricsError::Empty`] when there are none, [`MetricsError::Place`] when there is no example at one of them.
+    pub fn selected(&self, places: &[u32]) -> Result<Self, MetricsError> {
+        if let Some(&place) = places.iter().find(|&&place| place as usize >= self.len()) {
+            return Err(MetricsError::Place { place, examples: self.len() });
+        }
+        let labels = places.iter().map(|&place| self.labels[place as usize]).collect();
+        let probabilities = places.iter().flat_map(|&place| self.row(place as usize)).copied().collect();
+        Self::new(labels, probabilities, self.classes)
+    }
+
+    /// `index,label,prediction,p0,...,pK`, one row per example. `places`: the index of each example, `[n]`; none: they are numbered from 0.
     ///
     /// # Panics
-    /// Never: memory takes every write.
+    /// When there are fewer places than examples.
     #[must_use]
-    pub fn to_csv(&self) -> String {
+    pub fn to_csv(&self, places: Option<&[u32]>) -> String {
         use std::fmt::Write;
         let mut out = String::with_capacity(self.len() * (12 + 13 * self.classes));
         out.push_str("index,label,prediction");
         (0..self.classes).for_each(|class| write!(out, ",p{class}").expect("memory takes every write"));
         out.push_str("\r\n");
         for index in 0..self.len() {
+            let place = places.map_or(index, |places| places[index] as usize);
             let (label, predicted) = (self.labels[index], self.predicted[index]);
-            write!(out, "{index},{label},{predicted}").expect("memory takes every write");
+            write!(out, "{place},{label},{predicted}").expect("memory takes every write");
             self.row(index).iter().for_each(|probability| write!(out, ",{probability}").expect("memory takes every write"));
             out.push_str("\r\n");
         }
@@ -170,6 +184,10 @@ mod tests {
     #[test]
     fn a_row_of_the_table_has_the_label_the_prediction_and_every_probability() {
         let predictions = Predictions::new(vec![1, 0], vec![0.75, 0.25, 1.0, 0.0], 2).unwrap();
-        assert_eq!(predictions.to_csv(), "index,label,prediction,p0,p1\r\n0,1,0,0.75,0.25\r\n1,0,0,1,0\r\n");
+        assert_eq!(predictions.to_csv(None), "index,label,prediction,p0,p1\r\n0,1,0,0.75,0.25\r\n1,0,0,1,0\r\n");
+        let last = predictions.selected(&[1]).unwrap();
+        assert_eq!(last.to_csv(Some(&[1])), "index,label,prediction,p0,p1\r\n1,0,0,1,0\r\n");
+        assert_eq!(predictions.selected(&[2]), Err(MetricsError::Place { place: 2, examples: 2 }));
+        assert_eq!(predictions.selected(&[]), Err(MetricsError::Empty));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
-use super::{Backpropagation, Batch, Gradients, Noise, Weights};
+use super::{Backpropagation, Batch, Features, Gradients, Noise, Weights};
 
 /// A network that looks at images: its parameters, its layers, and what it computes from them. It holds no tensors.
 pub trait Network: Send + Sync {
@@ -33,6 +33,12 @@ pub trait Network: Send + Sync {
     /// As [`Self::forward`] without `noise`, the fastest way there is.
     fn in_use(&self, weights: &Weights, images: &Tensor) -> Tensor {
         self.forward(weights, images, None)
+    }
+
+    /// What the last layers before the answer see in images, as in use; `None` where they are not maps, their means over places, and one dense
+    /// layer.
+    fn features(&self, _weights: &Weights, _images: &Tensor) -> Option<Features> {
+        None
     }
 
     /// Outputs and gradients without libtorch's graph, where they are faster so; equal to those of [`super::Recorded`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
-use super::{Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
+use super::{Features, Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
 
 /// Convolution 3×3; three stacks of two residual blocks, each two convolutions 3×3; the mean over all places; dense. Every convolution but
 /// the projections is followed by a batch normalisation, and 14 layers have weights on the longest way.
@@ -82,6 +82,23 @@ impl ResNet14 {
             (stack, 0) => Block { inputs: width(stack - 1), filters: width(stack), stride: 2 },
             (stack, _) => Block { inputs: width(stack), filters: width(stack), stride: 1 },
         })
+    }
+
+    /// All layers but the last two: maps `[rows, 4 filters, height, width]`.
+    fn maps(&self, layers: &mut Layers, images: &Tensor) -> Tensor {
+        // Laid out anew: on channels that lie together, libtorch 2.11's batch normalisation writes beyond its memory below 8 channels.
+        let images = images.permute([0, 3, 1, 2]).contiguous(); // [rows, channels, height, width]
+        let features = layers.convolution(&images, 1);
+        let mut features = layers.normalisation(&features).relu(); // [rows, filters, height, width]
+        for block in self.blocks() {
+            let first = layers.convolution(&features, block.stride);
+            let first = layers.normalisation(&first).relu();
+            let second = layers.convolution(&first, 1);
+            let second = layers.normalisation(&second);
+            let shortcut = if block.is_projected() { layers.convolution(&features, block.stride) } else { features };
+            features = (second + shortcut).relu();
+        }
+        features
     }
 
     /// Height and width in each block.
@@ -169,21 +186,17 @@ impl Network for ResNet14 {
 
     fn forward(&self, weights: &Weights, images: &Tensor, noise: Option<&mut Noise>) -> Tensor {
         let mut layers = Layers::new(weights, noise.is_some());
-        // Laid out anew: on channels that lie together, libtorch 2.11's batch normalisation writes beyond its memory below 8 channels.
-        let images = images.permute([0, 3, 1, 2]).contiguous(); // [rows, channels, height, width]
-        let features = layers.convolution(&images, 1);
-        let mut features = layers.normalisation(&features).relu(); // [rows, filters, height, width]
-        for block in self.blocks() {
-            let first = layers.convolution(&features, block.stride);
-            let first = layers.normalisation(&first).relu();
-            let second = layers.convolution(&first, 1);
-            let second = layers.normalisation(&second);
-            let shortcut = if block.is_projected() { layers.convolution(&features, block.stride) } else { features };
-            features = (second + shortcut).relu();
-        }
-        let pooled = features.mean_dim([2_i64, 3].as_slice(), false, Kind::Float); // [rows, 4 filters]
+        let pooled = self.maps(&mut layers, images).mean_dim([2_i64, 3].as_slice(), false, Kind::Float); // [rows, 4 filters]
         let [weight, bias] = [layers.next(), layers.next()];
         pooled.linear(weight, Some(bias)) // [rows, classes]
+    }
+
+    fn features(&self, weights: &Weights, images: &Tensor) -> Option<Features> {
+        let mut layers = Layers::new(weights, false);
+        let maps = self.maps(&mut layers, images);
+        let [head, bias] = [layers.next().shallow_clone(), layers.next().shallow_clone()];
+        let pooled = maps.mean_dim([2_i64, 3].as_slice(), false, Kind::Float);
+        Some(Features { maps: maps.permute([0, 2, 3, 1]), pooled, head, bias })
     }
 }
 
@@ -236,6 +249,29 @@ mod tests {
         assert_eq!(parameter_count(&network), 174_871);
         let outputs: Vec<Vec<i64>> = network.layers().into_iter().map(|layer| layer.output).collect();
         assert_eq!(outputs[1..7], [[16, 28, 28], [16, 28, 28], [32, 14, 14], [32, 14, 14], [64, 7, 7], [64, 7, 7]].map(Vec::from));
+    }
+
+    /// As the paper has it: gradients of each logit with respect to the last maps, by autograd, and their means over places.
+    #[test]
+    fn where_it_looks_is_what_autograd_says_of_every_class() {
+        let network = ResNet14 { input: [12, 20, 3], filters: 4, classes: 5 };
+        let weights = Weights::initial(&network.parameters(), 3, Device::Cpu);
+        let values: Vec<f32> = (0..3 * 12 * 20 * 3).map(|value| (value * 53 % 97) as f32 / 97.0).collect();
+        let images = Tensor::from_slice(&values).view([3, 12, 20, 3]);
+        let features = network.features(&weights, &images).unwrap();
+        assert_eq!(features.maps.size(), [3, 3, 5, 16]);
+        let apart = |one: &Tensor, other: &Tensor| (one - other).abs().max().double_value(&[]);
+        assert!(apart(&features.logits(), &network.forward(&weights, &images, None)) < 1e-6, "they are this network's own maps");
+        let heat = features.grad_cam(); // [3, 5, 3, 5]
+        assert!(heat.max().double_value(&[]) > 1e-3);
+        for class in 0..5 {
+            let maps = features.maps.detach().copy().set_requires_grad(true);
+            let logits = maps.mean_dim([1_i64, 2].as_slice(), false, Kind::Float).linear(&features.head, Some(&features.bias));
+            logits.select(1, class).sum(Kind::Float).backward();
+            let importance = maps.grad().mean_dim([1_i64, 2].as_slice(), true, Kind::Float); // [3, 1, 1, 16]
+            let expected = (importance * maps.detach()).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float).relu();
+            assert!(apart(&heat.select(1, class), &expected) < 1e-5, "class {class}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Training of networks: what is asked for, the fit loop, what it says, checkpoints, and a trained network in use.
 
+mod attention;
 pub mod checkpoint;
 mod classification;
 mod clock;
@@ -17,6 +18,7 @@ pub mod spec;
 mod teacher;
 pub mod triplets;
 
+pub use attention::Attention;
 pub use event::{Event, Metric, Outcome, Progress, State};
 pub use examples::Part;
 pub use fit::{Ended, run};

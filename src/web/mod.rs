@@ -8,6 +8,7 @@ mod body;
 mod faces;
 mod follow;
 mod guard;
+mod heat;
 mod language;
 mod monitor;
 mod pages;

@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     data::Datasets,
     error::{AppError, AppResult},
-    jobs::{self, Embedder, Inference, Judge, Maps, Queue, Studies},
+    jobs::{self, Embedder, Explainer, Inference, Judge, Maps, Queue, Studies},
     store::Store,
     words::{Evaluations, Library, search::Batcher},
 };
@@ -36,6 +36,8 @@ pub struct Shared {
     pub inference: Inference,
     /// How good runs' networks are.
     pub judge: Judge,
+    /// Why runs' classifiers say what they say.
+    pub explainer: Explainer,
     /// Where runs' networks put images.
     pub embedder: Arc<Embedder>,
     /// Maps of that.
@@ -79,6 +81,7 @@ impl AppState {
         let studies = Studies::start(store.clone(), settings.clone(), datasets.clone(), queue.clone())?;
         let inference = Inference::start(settings.device, WAITING_PREDICTIONS)?;
         let judge = Judge::new(store.clone(), datasets.clone(), inference.clone());
+        let explainer = Explainer::new(store.clone(), datasets.clone(), inference.clone());
         let embedder = Arc::new(Embedder::new(store.clone(), datasets.clone(), inference.clone()));
         let maps = Maps::new(Arc::clone(&embedder), store.clone());
         let searches = Batcher::start(WAITING_SEARCHES)?;
@@ -92,6 +95,7 @@ impl AppState {
             studies,
             inference,
             judge,
+            explainer,
             embedder,
             maps,
             settings,

@@ -11,7 +11,7 @@ use crate::{
         upload::{self, Framing},
     },
     error::{AppError, AppResult},
-    jobs::{self, Trained},
+    jobs::{self, Near, Said, Trained},
     store::Run,
     train::dataset_of,
 };
@@ -106,7 +106,11 @@ impl Classifier {
     /// [`AppError::Invalid`] when it is none, damaged or too large.
     pub async fn prepare(&self, state: &AppState, image: Vec<u8>) -> AppResult<upload::Upload> {
         let side = self.dataset.shape[0];
-        let framing = if self.dataset.id().starts_with("mnist") { Framing::Weighted } else { Framing::Whole };
+        let framing = match self.dataset.shape[2] {
+            3 => Framing::Middle,
+            _ if self.dataset.id().starts_with("mnist") => Framing::Weighted,
+            _ => Framing::Whole,
+        };
         state.compute(move |_| upload::read(&image, side, framing)).await
     }
 
@@ -121,5 +125,27 @@ impl Classifier {
     /// [`AppError::Busy`] when too many wait; [`AppError::Unavailable`] when the run's weights are gone.
     pub async fn answer(&self, state: &AppState, pixels: Vec<u8>) -> AppResult<Vec<f32>> {
         state.inference.one(Arc::clone(&self.trained), pixels).await
+    }
+
+    /// As [`Self::answer`], and where the network looked, if its last layers tell.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub async fn answer_closely(&self, state: &AppState, pixels: Vec<u8>) -> AppResult<Said> {
+        state.inference.closely(Arc::clone(&self.trained), pixels).await
+    }
+
+    /// The `k` training images that the network finds most like one with these features; `None` where they can't be had.
+    ///
+    /// # Errors
+    /// [`AppError::Busy`] when too much is computed already.
+    pub async fn nearest(&self, state: &AppState, features: Vec<f32>, k: usize) -> AppResult<Option<Vec<Near>>> {
+        let run = self.run.clone();
+        let found = state.compute(move |state| state.explainer.nearest(&run, &features, k, None)).await;
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(AppError::Unavailable(_)) => Ok(None), // the training images are not here
+            Err(error) => Err(error),
+        }
     }
 }

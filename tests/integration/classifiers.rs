@@ -154,6 +154,13 @@ async fn what_cannot_be_judged_or_classified_is_refused_by_its_name() {
     let problem = server.json(&format!("/api/v1/runs/{id}/evaluation?split=all"), 422).await;
     assert_eq!(problem["field"], "split");
     assert_eq!(server.json(&format!("/api/v1/runs/{id}/curves/pr?tolerance=2"), 422).await["field"], "tolerance");
+    let unseen = server.json(&format!("/api/v1/runs/{id}/evaluation?lesions=unseen"), 422).await;
+    assert!(unseen["field"] == "lesions" && unseen["detail"].as_str().unwrap().contains("Nobody says which images of Synthetic garments"), "{unseen}");
+    let points = server.json(&format!("/api/v1/runs/{id}/operating-points"), 422).await;
+    assert!(points["field"] == "of" && points["detail"].as_str().unwrap().contains("none of its classes is a disease"), "{points}");
+    assert_eq!(server.json(&format!("/api/v1/runs/{id}/evaluation"), 200).await["resampled_by"], "example");
+    let attention = server.json(&format!("/api/v1/runs/{id}/attention/test/0.json"), 409).await;
+    assert!(attention["detail"].as_str().unwrap().contains("does not tell where it looks"), "{attention}");
     for (name, file) in [("image", &b"hello"[..]), ("image", b""), ("picture", b"hello")] {
         let (status, problem) = post(&server, &format!("/api/v1/runs/{id}/predict"), form(name, file, &[])).await;
         let problem: Value = serde_json::from_str(&problem).unwrap();

@@ -138,7 +138,9 @@ async fn samples_are_ready_at_once_and_what_is_published_is_not_here() {
         assert!(item["splits"]["train"].as_u64().unwrap() > 0 && item["licence"].is_string() && item["source"].is_string());
     }
     let ids: Vec<&str> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["mnist", "fashion-mnist", "dermamnist", "ham10000-28", "mnist-sample", "fashion-mnist-sample", "skin-sample"]);
+    let published = ["mnist", "fashion-mnist", "dermamnist", "ham10000-28", "ham10000-28-grouped"];
+    assert_eq!(ids, [&published[..], &["mnist-sample", "fashion-mnist-sample", "skin-sample"]].concat());
+    assert_eq!((&items[3]["codes"][4], &items[3]["questions"]["malignant"]), (&Value::from("mel"), &serde_json::json!([0, 1, 4])));
     assert_eq!(items[1]["bytes"], 26_421_880 + 29_515 + 4_422_102 + 5148);
     assert_eq!((&items[0]["fetchable"], &items[3]["fetchable"]), (&Value::from(true), &Value::from(false)));
 }
@@ -358,7 +360,7 @@ fn the_real_data_sets_are_found_checked_once_and_read() {
     let data_dir = tempfile::tempdir().unwrap();
     let open = || Datasets::open(&settings(data_dir.path(), Some(&folder)));
     let datasets = open();
-    for id in ["mnist", "fashion-mnist", "ham10000-28"] {
+    for id in ["mnist", "fashion-mnist", "ham10000-28", "ham10000-28-grouped"] {
         let dataset = datasets.get(id).unwrap();
         let status = datasets.status(dataset);
         assert_eq!((status.state, status.reason), (State::Ready, None), "{id}");
@@ -373,13 +375,65 @@ fn the_real_data_sets_are_found_checked_once_and_read() {
     };
     assert_eq!(counts("fashion-mnist", Split::Train), [6000; 10]);
     assert_eq!(counts("mnist", Split::Test), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
-    assert_eq!(counts("ham10000-28", Split::Train), [228, 359, 769, 80, 779, 4693, 99]);
-    assert_eq!(counts("ham10000-28", Split::Validation), [33, 52, 110, 12, 111, 671, 14]);
+    for id in ["ham10000-28", "ham10000-28-grouped"] {
+        assert_eq!(counts(id, Split::Train), [228, 359, 769, 80, 779, 4693, 99], "{id}");
+        assert_eq!(counts(id, Split::Validation), [33, 52, 110, 12, 111, 671, 14], "{id}");
+        assert_eq!(counts(id, Split::Test), [66, 103, 220, 23, 223, 1341, 29], "{id}");
+    }
     // Looked at only: hashing them would take longer by far.
     let start = Instant::now();
     let again = open();
-    assert!(again.list().iter().filter(|dataset| again.status(dataset).state == State::Ready).count() >= 6);
+    assert!(again.list().iter().filter(|dataset| again.status(dataset).state == State::Ready).count() >= 7);
     assert!(start.elapsed().as_millis() < 50, "{:?}", start.elapsed());
+}
+
+/// By lesion: which of the published test images a network has met before, and that none is met in the split that was made for it.
+#[test]
+fn lesions_are_on_both_sides_of_the_published_split_and_not_of_the_other() {
+    let Some(folder) = real() else { return };
+    let data_dir = tempfile::tempdir().unwrap();
+    let datasets = Datasets::open(&settings(data_dir.path(), Some(&folder)));
+    let of = |id: &str| Split::ALL.map(|split| datasets.groups(datasets.get(id).unwrap()).unwrap().of(split).to_vec());
+    let distinct = |groups: &[u32]| groups.iter().copied().collect::<std::collections::BTreeSet<u32>>();
+    let [train, validation, test] = of("ham10000-28");
+    assert_eq!(distinct(&train).intersection(&distinct(&test)).count(), 641);
+    let met = distinct(&[train, validation].concat());
+    assert_eq!(test.iter().filter(|lesion| !met.contains(lesion)).count(), 1232);
+    let [train, validation, test] = of("ham10000-28-grouped").map(|groups| distinct(&groups));
+    assert_eq!(train.len() + validation.len() + test.len(), 7470, "every lesion is in one split");
+    assert!(train.is_disjoint(&validation) && train.is_disjoint(&test) && validation.is_disjoint(&test));
+    let images = |id: &str| {
+        let of = |split| {
+            let examples = datasets.examples(datasets.get(id).unwrap(), split).unwrap();
+            (0..examples.len()).map(|index| (examples.image(index).unwrap().to_vec(), examples.labels()[index])).collect::<Vec<_>>()
+        };
+        let mut all = Split::ALL.map(of).concat();
+        all.sort_unstable();
+        all
+    };
+    assert!(images("ham10000-28") == images("ham10000-28-grouped"), "the same images with the same labels");
+}
+
+/// Without the table the images are as good as ever, and nobody knows whose they are.
+#[test]
+fn images_are_ready_without_the_table_of_lesions() {
+    let Some(folder) = real() else { return };
+    let (root, data_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let place = root.path().join("dermamnist-alone");
+    fs::create_dir(&place).unwrap();
+    let name = "ham10000_28x28_medmnist_split.npz";
+    std::os::unix::fs::symlink(folder.join("dermamnist-from-ham10000").join(name), place.join(name)).unwrap();
+    let datasets = Datasets::open(&settings(data_dir.path(), Some(root.path())));
+    let (own, grouped) = (datasets.get("ham10000-28").unwrap(), datasets.get("ham10000-28-grouped").unwrap());
+    assert_eq!((datasets.status(own).state, datasets.status(grouped).state), (State::Ready, State::Absent));
+    let reason = datasets.groups(own).unwrap_err().to_string();
+    assert!(reason.starts_with("split.csv says which images") && reason.contains("dermamnist-alone"), "{reason}");
+    assert!(datasets.advice(grouped, &datasets.status(grouped)).contains("npz and split.csv into the folder dermamnist*/"));
+    fs::write(place.join("split.csv"), "split,index,label,lesion_id\n").unwrap();
+    let reason = datasets.groups(own).unwrap_err().to_string();
+    assert!(reason.contains("lacks the image 0 of train"), "{reason}");
+    assert_eq!(datasets.status(own).state, State::Ready);
+    assert!(datasets.groups(datasets.get("dermamnist").unwrap()).unwrap_err().to_string().starts_with("Nobody says which images of DermaMNIST"));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
-use torchboard::metrics::{Curves, Evaluation, Predictions, Ranking, text_report, top_k_accuracy};
+use torchboard::metrics::{
+    Costs, Curves, Evaluation, Predictions, Ranking, Resampling, operating_points, sweep, text_report, threshold_decisions, top_k_accuracy,
+};
 
 /// Of the same arithmetic in another order.
 const TOLERANCE: f64 = 1e-12;
@@ -75,6 +77,47 @@ fn curves_equal_scikit_learn_s_point_by_point() {
                 assert_eq!(ours["curves"][label]["label"], label);
             }
             assert_close(&ours["micro"], &theirs["micro"], name);
+        }
+    }
+}
+
+/// Decisions by the prior, and every operating point of two questions.
+#[derive(Deserialize)]
+struct Operating {
+    labels: Vec<u8>,
+    probabilities: Vec<Vec<f32>>,
+    learned: Vec<usize>,
+    costs: [f64; 2],
+    sweep: Value,
+    asked: Vec<Asked>,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    classes: Vec<usize>,
+    auc: f64,
+    average_precision: f64,
+    points: Value,
+}
+
+#[test]
+fn operating_points_and_decisions_by_the_prior_equal_scikit_learn_s() {
+    let fixture: Operating = serde_json::from_str(include_str!("../fixtures/metrics/operating.json")).unwrap();
+    let predictions = Predictions::new(fixture.labels, fixture.probabilities.concat(), fixture.learned.len()).unwrap();
+    let swept = sweep(&predictions, &fixture.learned).unwrap();
+    assert_close(&serde_json::to_value(&swept).unwrap(), &fixture.sweep, "sweep");
+    assert!(swept[18].balanced_accuracy > swept[0].balanced_accuracy + 0.05, "the fixture has something to win");
+    let [miss, false_alarm] = fixture.costs;
+    for asked in &fixture.asked {
+        let ranking = Ranking::of_classes(&predictions, &asked.classes);
+        let points = operating_points(&ranking, Costs { miss, false_alarm });
+        assert_close(&serde_json::to_value(&points).unwrap(), &asked.points, &format!("{:?}", asked.classes));
+        assert!((ranking.roc_area().unwrap() - asked.auc).abs() < TOLERANCE);
+        assert!((ranking.average_precision() - asked.average_precision).abs() < TOLERANCE);
+        for point in points.iter().step_by(17) {
+            let decisions = threshold_decisions(&predictions, &asked.classes, point.threshold.unwrap_or(2.0));
+            let yes = decisions.iter().filter(|&&class| asked.classes.contains(&usize::from(class))).count() as u64;
+            assert_eq!(yes, point.hits + point.false_alarms, "{point:?}");
         }
     }
 }
@@ -193,5 +236,29 @@ proptest! {
             (Some(area), Some(rest)) => prop_assert!((area + rest - 1.0).abs() < 1e-12),
             (one, other) => prop_assert_eq!(one, other),
         }
+    }
+
+    #[test]
+    fn areas_follow_the_order_of_scores_and_not_their_size(predictions in any_predictions()) {
+        let truth = |index: usize| predictions.labels()[index] == 0;
+        let ranked = |grown: fn(f32) -> f32| Ranking::new((0..predictions.len()).map(|index| (grown(predictions.row(index)[0]), truth(index))));
+        let plain = ranked(|score| score);
+        // Unlike scores differ by 1/95² at least, far more than f32 rounds to at any of these sizes.
+        for other in [ranked(|score| 3.0 * score - 7.0), ranked(|score| (8.0 * score).exp()), ranked(f32::sqrt)] {
+            prop_assert_eq!(plain.roc_area(), other.roc_area());
+            prop_assert_eq!(plain.average_precision(), other.average_precision());
+        }
+    }
+
+    #[test]
+    fn a_resample_holds_all_of_a_group_as_often(groups in prop::collection::vec(0..9_u32, 1..40), seed in any::<u64>()) {
+        let resampling = Resampling { seed, repeats: 20, ..Resampling::of_groups(&groups).unwrap() };
+        // 1 where a resample tears a group apart, or is of another number of groups than there are.
+        let torn = resampling.intervals(|times| {
+            let mut drawn = std::collections::BTreeMap::new();
+            let whole = groups.iter().zip(times).all(|(group, times)| drawn.insert(*group, *times).is_none_or(|before| before == *times));
+            vec![f64::from(u8::from(!whole || drawn.values().sum::<u32>() as usize != drawn.len()))]
+        });
+        prop_assert_eq!(torn[0].map(|torn| torn.high), Some(0.0));
     }
 }

@@ -280,6 +280,29 @@ fn a_step_of_the_residual_network_is_pytorchs() {
     }
 }
 
+/// Grad-CAM of all classes as `PyTorch`'s hooks and autograd give it, of the same weights and images.
+#[test]
+fn where_the_residual_network_looks_is_pytorchs() {
+    let (_, network) = each_network(&[("filters", 8.into())]).into_iter().find(|(system, _)| *system == "resnet14").unwrap();
+    let files = ["resnet14.safetensors", "resnet14-answers.safetensors", "resnet14-attention.safetensors"].map(fixture);
+    let [weights_file, answers, expected] = files.each_ref().map(|file| SafeTensors::deserialize(file).unwrap());
+    let shape = |file: &SafeTensors, name: &str| file.tensor(name).unwrap().shape().iter().map(|side| *side as i64).collect::<Vec<_>>();
+    let tensor = |file: &SafeTensors, name: &str| Tensor::from_data_size(file.tensor(name).unwrap().data(), &shape(file, name), Kind::Float);
+    let weights = Weights::zeros(&network.parameters(), Device::Cpu);
+    weights.set(|name| weights_file.tensor(name).ok().map(|view| (shape(&weights_file, name), view.data()))).unwrap();
+    let features = tch::no_grad(|| network.features(&weights, &tensor(&answers, "images"))).unwrap();
+    let (heat, theirs) = (features.grad_cam(), tensor(&expected, "heat"));
+    assert_eq!(heat.size(), theirs.size());
+    let (difference, size) = (largest_difference(&heat, &theirs), theirs.max().double_value(&[]));
+    assert!(size > 0.01 && difference < 1e-5, "{difference} of {size}");
+    assert!(largest_difference(&features.pooled, &tensor(&expected, "features")) < 1e-5);
+    assert!(largest_difference(&features.logits(), &tensor(&answers, "logits")) < 1e-5);
+    for (system, network) in each_network(&[]) {
+        let tells = tch::no_grad(|| network.features(&Weights::zeros(&network.parameters(), Device::Cpu), &Tensor::zeros([1, 28, 28, 1], (Kind::Float, Device::Cpu))));
+        assert_eq!(tells.is_some(), system == "resnet14", "{system}");
+    }
+}
+
 /// A Python that has `PyTorch`: that of the benchmarks, or the machine's.
 fn python_with_torch() -> Option<String> {
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-venv/bin/python");

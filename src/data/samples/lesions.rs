@@ -2,10 +2,10 @@
 
 use std::f32::consts::PI;
 
-use rand::RngExt as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::SIDE;
+use super::{super::examples::Split, SIDE};
 
 /// Red, green and blue, 0 to 1.
 type Colour = [f32; 3];
@@ -23,17 +23,42 @@ struct Kind {
     patches: Colour,
 }
 
-/// Adds one picture to `pixels`, `[28, 28, 3]`.
-pub fn draw(label: u8, random: &mut Xoshiro256PlusPlus, pixels: &mut Vec<u8>) {
+/// Which lesion each image of a split shows, `[n]`, by its label: as in HAM10000 some have several images, and some of those of validation and
+/// test are of a lesion that training images show too.
+pub fn shown(split: Split, labels: &[u8]) -> Vec<u32> {
+    let mut seen = [0; 256];
+    let lesion = |label: &u8| {
+        let image = seen[usize::from(*label)];
+        seen[usize::from(*label)] += 1;
+        let learned_from = image * 3 / 4; // four images of three lesions
+        let within = match split {
+            Split::Train => learned_from,
+            Split::Validation if image % 4 == 3 => learned_from,
+            Split::Validation => 500 + image,
+            Split::Test if image % 4 == 1 => learned_from,
+            Split::Test => 700 + image * 2 / 3,
+        };
+        1000 * u32::from(*label) + within
+    };
+    labels.iter().map(lesion).collect()
+}
+
+/// Adds one picture of this lesion to `pixels`, `[28, 28, 3]`. `random` decides what differs between two pictures of it.
+pub fn draw(label: u8, lesion: u32, random: &mut Xoshiro256PlusPlus, pixels: &mut Vec<u8>) {
     let kind = kind(label);
-    let mut near = |value: f32, reach: f32| value + random.random_range(-reach..reach);
-    let light = near(0.0, 0.07);
-    let skin = [0.79, 0.6, 0.56].map(|value| near(value, 0.04) + light);
+    let mut own = Xoshiro256PlusPlus::seed_from_u64(u64::from(lesion));
+    let mut near = |value: f32, reach: f32| value + own.random_range(-reach..reach);
+    let skin = [0.79, 0.6, 0.56].map(|value| near(value, 0.04));
     let tint = near(0.0, 0.05);
-    let [colour, patches] = [kind.colour, kind.patches].map(|colour| colour.map(|value| value + tint + light));
-    let (middle, radius) = ((near(0.5, 0.09), near(0.5, 0.09)), kind.radius * near(1.0, 0.25));
+    let radius = kind.radius * near(1.0, 0.25);
     let waves = [2.0_f32, 3.0, 5.0].map(|count| (count, kind.irregular / count.sqrt() * near(0.0, 1.0), near(0.0, PI)));
     let patch = (near(0.0, PI), near(9.0, 3.0));
+
+    let mut near = |value: f32, reach: f32| value + random.random_range(-reach..reach);
+    let light = near(0.0, 0.07);
+    let middle = (near(0.5, 0.09), near(0.5, 0.09));
+    let skin = skin.map(|value| value + light);
+    let [colour, patches] = [kind.colour, kind.patches].map(|colour| colour.map(|value| value + tint + light));
     for index in 0..SIDE * SIDE {
         let right = ((index % SIDE) as f32 + 0.5) / SIDE as f32 - middle.0;
         let down = ((index / SIDE) as f32 + 0.5) / SIDE as f32 - middle.1;

@@ -15,7 +15,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     examples::{Examples, Split},
+    groups::Groups,
     manifest::{self, Dataset, Format, Publication},
+    skin,
 };
 
 /// What is drawn.
@@ -47,7 +49,7 @@ impl Sample {
         let classes = match self {
             Self::Digits => manifest::digits(),
             Self::Garments => manifest::garments(),
-            Self::Lesions => manifest::lesions(),
+            Self::Lesions => skin::lesions(),
         };
         let splits = Split::ALL.map(|split| (split, self.counts(split).iter().sum::<usize>())).into_iter().filter(|(_, count)| *count > 0);
         Dataset {
@@ -62,6 +64,9 @@ impl Sample {
             format: Format::Drawn(self),
             folder: String::new(),
             classes,
+            codes: if self == Self::Lesions { skin::CODES } else { &[] },
+            questions: if self == Self::Lesions { skin::QUESTIONS } else { &[] },
+            groups: None,
             splits: splits.collect(),
             shape: [SIDE, SIDE, self.channels()],
         }
@@ -73,21 +78,36 @@ impl Sample {
     /// Never: there is a label for each image.
     #[must_use]
     pub fn draw(self, split: Split) -> Examples {
+        let (labels, mut random) = self.labels(split);
+        let lesions = lesions::shown(split, &labels);
+        let mut pixels = Vec::with_capacity(labels.len() * SIDE * SIDE * self.channels());
+        for (label, lesion) in labels.iter().zip(&lesions) {
+            match self {
+                Self::Digits => digits::draw(*label, &mut random, &mut pixels),
+                Self::Garments => garments::draw(*label, &mut random, &mut pixels),
+                Self::Lesions => lesions::draw(*label, *lesion, &mut random, &mut pixels),
+            }
+        }
+        let shape = [SIDE, SIDE, self.channels()];
+        let classes = self.counts(split).len();
+        Examples::new(Path::new("a synthetic sample"), pixels, labels, shape, classes).expect("one label is drawn for each image")
+    }
+
+    /// Which images show one lesion; `None` of what has none.
+    #[must_use]
+    pub fn groups(self) -> Option<Groups> {
+        let shown = |split: Split| lesions::shown(split, &self.labels(split).0);
+        (self == Self::Lesions).then(|| Groups::numbered(Split::ALL.map(shown), Vec::new()))
+    }
+
+    /// The labels of a split in its order, and the generator as it stands then.
+    fn labels(self, split: Split) -> (Vec<u8>, Xoshiro256PlusPlus) {
         let seed = 10 * Self::ALL.iter().position(|sample| *sample == self).unwrap_or_default() as u64 + split as u64;
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         let counts = self.counts(split);
         let mut labels: Vec<u8> = counts.iter().enumerate().flat_map(|(label, count)| vec![label as u8; *count]).collect();
         labels.shuffle(&mut random);
-        let mut pixels = Vec::with_capacity(labels.len() * SIDE * SIDE * self.channels());
-        for label in &labels {
-            match self {
-                Self::Digits => digits::draw(*label, &mut random, &mut pixels),
-                Self::Garments => garments::draw(*label, &mut random, &mut pixels),
-                Self::Lesions => lesions::draw(*label, &mut random, &mut pixels),
-            }
-        }
-        let shape = [SIDE, SIDE, self.channels()];
-        Examples::new(Path::new("a synthetic sample"), pixels, labels, shape, counts.len()).expect("one label is drawn for each image")
+        (labels, random)
     }
 
     fn channels(self) -> usize {
@@ -136,6 +156,33 @@ mod tests {
             }
             assert_eq!(images.len(), count, "{sample:?}");
         }
+    }
+
+    #[test]
+    fn lesions_have_several_images_some_of_them_on_both_sides_of_a_split() {
+        let groups = Sample::Lesions.groups().unwrap();
+        let of = |split| groups.of(split).iter().copied().collect::<std::collections::BTreeSet<u32>>();
+        let (train, test) = (of(Split::Train), of(Split::Test));
+        assert!(train.len() < Sample::Lesions.draw(Split::Train).len() && test.len() < 200);
+        let shared = train.intersection(&test).count();
+        assert!(shared > 20 && shared < test.len() / 2, "{shared} of {}", test.len());
+        assert!(Sample::Digits.groups().is_none());
+        // One lesion is of one class, and its images are more alike than those of two lesions of a class.
+        let (train, lesions) = (Sample::Lesions.draw(Split::Train), groups.of(Split::Train));
+        let apart = |one: usize, other: usize| {
+            let pairs = train.image(one).unwrap().iter().zip(train.image(other).unwrap());
+            pairs.map(|(one, other)| f64::from(one.abs_diff(*other))).sum::<f64>()
+        };
+        let (mut same, mut others) = ((0.0, 0.0), (0.0, 0.0));
+        for (one, other) in (0..train.len()).flat_map(|one| (0..one).map(move |other| (one, other))) {
+            if train.labels()[one] == train.labels()[other] {
+                let sum = if lesions[one] == lesions[other] { &mut same } else { &mut others };
+                *sum = (sum.0 + apart(one, other), sum.1 + 1.0);
+            } else {
+                assert_ne!(lesions[one], lesions[other]);
+            }
+        }
+        assert!(same.0 / same.1 < 0.9 * others.0 / others.1, "{same:?} {others:?}");
     }
 
     /// The nearest class mean, learnt from the training images, names most test images rightly: there is something to learn.

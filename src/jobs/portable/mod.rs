@@ -99,7 +99,7 @@ fn is_result(name: &str) -> bool {
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     match (stem.split_once('-'), extension) {
         (None, "safetensors") => stem == "weights",
-        (Some(("predictions", split)), "safetensors") | (Some(("retrieval", split)), "json") => is_split(split),
+        (Some(("predictions", split)), "safetensors") | (Some(("retrieval" | "attention", split)), "json") => is_split(split),
         (Some(("embeddings", rest)), "safetensors") => {
             rest.split_once('-').is_some_and(|(stage, split)| Stage::named(stage).is_some() && is_split(split))
         }

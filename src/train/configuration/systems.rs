@@ -63,8 +63,8 @@ fn resnet14() -> Vec<Field> {
     let mut fields = vec![
         choice(
             "dataset",
-            &["ham10000-28", "dermamnist", "skin-sample"],
-            "What it learns from: HAM10000 at 28x28 with DermaMNIST's split, the published DermaMNIST, or a synthetic sample.",
+            &["ham10000-28", "ham10000-28-grouped", "dermamnist", "skin-sample"],
+            "What it learns from: HAM10000 at 28x28 with DermaMNIST's split, or split by lesion; the published DermaMNIST; or a synthetic sample.",
         ),
         integer("filters", 16, 1, 256, "Filters of the first stack; the second has twice, the third four times as many."),
     ];

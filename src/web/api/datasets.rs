@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Listed;
 use crate::{
-    data::{self, Dataset, Split, Status, fetch::Progress},
+    data::{self, Dataset, Datasets, Split, fetch::Progress},
     error::{AppError, AppResult},
     web::AppState,
 };
@@ -51,6 +51,14 @@ struct DatasetInfo {
     /// Names of the classes; label 0 is the first.
     #[schema(value_type = Vec<String>, example = json!(["T-shirt/top", "Trouser"]))]
     classes: &'static [String],
+    /// Abbreviations of the classes in the same order; empty where the field has none.
+    #[schema(value_type = Vec<String>, example = json!(["akiec", "bcc"]))]
+    codes: &'static [&'static str],
+    /// Yes-or-no questions that matter more than which class it is, and the labels for which the answer is yes.
+    #[schema(value_type = BTreeMap<String, Vec<usize>>, example = json!({"melanoma": [4], "malignant": [0, 1, 4]}))]
+    questions: BTreeMap<&'static str, &'static [usize]>,
+    /// Whether it is known which images show one lesion.
+    grouped: bool,
     /// Height, width and channels of an image.
     #[schema(example = json!([28, 28, 1]))]
     shape: [usize; 3],
@@ -72,7 +80,8 @@ struct DatasetInfo {
 }
 
 impl DatasetInfo {
-    fn new(dataset: &'static Dataset, status: Status) -> Self {
+    fn new(datasets: &Datasets, dataset: &'static Dataset) -> Self {
+        let status = datasets.status(dataset);
         let here: u64 = status.files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
         let about = &dataset.about;
         Self {
@@ -82,6 +91,9 @@ impl DatasetInfo {
             reason: status.reason,
             splits: dataset.splits.iter().map(|(split, count)| (split.name(), *count)).collect(),
             classes: &dataset.classes,
+            codes: dataset.codes,
+            questions: dataset.questions.iter().map(|question| (question.id, question.classes)).collect(),
+            grouped: datasets.groups(dataset).is_ok(),
             shape: dataset.shape,
             licence: &about.licence,
             source: &about.source,
@@ -98,8 +110,7 @@ impl DatasetInfo {
 #[utoipa::path(get, path = "/api/v1/datasets", tag = "datasets", responses((status = 200, body = Listed<DatasetInfo>)))]
 async fn list(State(state): State<AppState>) -> AppResult<Json<Listed<DatasetInfo>>> {
     let items = |state: &AppState| {
-        let datasets = state.datasets.list().iter();
-        Ok(datasets.map(|dataset| DatasetInfo::new(dataset, state.datasets.status(dataset))).collect())
+        Ok(state.datasets.list().iter().map(|dataset| DatasetInfo::new(&state.datasets, dataset)).collect())
     };
     Ok(Json(Listed { items: state.compute(items).await?, next_cursor: None }))
 }
@@ -111,7 +122,7 @@ async fn fetch(State(state): State<AppState>, Path(id): Path<String>) -> AppResu
     let begin = move |state: &AppState| {
         let dataset = state.datasets.get(&id)?;
         state.datasets.start_fetch(dataset)?;
-        Ok((StatusCode::ACCEPTED, Json(DatasetInfo::new(dataset, state.datasets.status(dataset)))))
+        Ok((StatusCode::ACCEPTED, Json(DatasetInfo::new(&state.datasets, dataset))))
     };
     state.compute(begin).await
 }

@@ -1,10 +1,13 @@
 //! The JSON API under `/api/v1`, and the service's own addresses. Every route is in the `OpenAPI` document.
 
+mod attention;
 mod bias;
 mod classifiers;
 mod datasets;
 pub mod embeddings;
 mod evaluation;
+mod examples;
+mod predict;
 mod projection;
 mod run_outputs;
 pub mod runs;
@@ -63,6 +66,9 @@ pub fn router() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .merge(run_outputs::router())
         .merge(studies::router())
         .merge(classifiers::router())
+        .merge(predict::router())
+        .merge(examples::router())
+        .merge(attention::router())
         .merge(embeddings::router())
         .split_for_parts();
     (router.layer(Extension(Arc::new(document.clone()))), document)

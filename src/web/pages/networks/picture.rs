@@ -19,9 +19,11 @@ pub fn story(voice: Voice, page: &str, steps: &[Step]) -> Vec<String> {
         Step::Turned => sentence_of("turned"),
         Step::Filled => sentence_of("filled"),
         Step::Greyed => sentence_of("greyed"),
+        Step::Coloured => sentence_of("coloured"),
         Step::Negated => sentence_of("negated"),
         Step::Blackened => sentence_of("blackened"),
         Step::Trimmed { from, to } => sentence_of("trimmed").text("from", size(*from)).text("to", size(*to)),
+        Step::Cropped { from, to } => sentence_of("cropped").text("from", size(*from)).text("to", size(*to)),
         Step::Scaled { to } => sentence_of("scaled").text("to", size(*to)),
         Step::Centred => sentence_of("centred"),
     };
@@ -35,7 +37,7 @@ pub fn story(voice: Voice, page: &str, steps: &[Step]) -> Vec<String> {
 pub fn address(upload: &Upload) -> AppResult<String> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, upload.side as u32, upload.side as u32);
-    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_color(if upload.channels == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale });
     encoder.set_depth(png::BitDepth::Eight);
     let internal = |error: png::EncodingError| AppError::Internal(error.into());
     encoder.write_header().and_then(|mut writer| writer.write_image_data(&upload.pixels)).map_err(internal)?;

@@ -24,7 +24,7 @@ use axum::{
 };
 
 use self::{
-    beside::{Beside, PUBLISHED, Row, SYSTEM},
+    beside::{Beside, Row, SYSTEM},
     examples::Grid,
     figures::Figures,
     picture::Picture,
@@ -40,7 +40,7 @@ use super::{
     words::Voice,
 };
 use crate::{
-    data::{Dataset, Split},
+    data::Dataset,
     error::{AppError, AppResult},
     figure::Figure,
     report::{self, SkinReport},

@@ -10,7 +10,7 @@ use crate::{
     error::{AppError, AppResult},
     models::DeviceChoice,
     store::{Run, Store},
-    train::Predictor,
+    train::{Attention, Predictor},
 };
 
 /// Asks trained networks for probabilities or embeddings; cheap to clone.
@@ -69,16 +69,48 @@ pub struct Trained {
     pub config: Map<String, Value>,
 }
 
-/// Takes answers to who asked.
-type Reply = oneshot::Sender<AppResult<Vec<f32>>>;
+/// What a network says of images.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Said {
+    /// Probabilities `[n, classes]`, or embeddings `[n, dimension]`.
+    pub answers: Vec<f32>,
+    /// Where it looked, if that was asked and its last layers tell.
+    pub attention: Option<Attention>,
+}
 
-/// Gives probabilities `[n, classes]`, or embeddings `[n, dimension]`, for images `[n, height, width, channels]`.
-type Answering = Box<dyn Fn(&[u8]) -> AppResult<Vec<f32>>>;
+/// Takes answers to who asked.
+type Reply = oneshot::Sender<AppResult<Said>>;
+
+/// A network that is open. Images are `[n, height, width, channels]`, 0 to 255.
+trait Answering {
+    /// Probabilities `[n, classes]`, or embeddings `[n, dimension]`.
+    fn answers(&self, images: &[u8]) -> AppResult<Vec<f32>>;
+
+    fn attention(&self, images: &[u8]) -> AppResult<Option<Attention>>;
+}
+
+impl Answering for Predictor {
+    fn answers(&self, images: &[u8]) -> AppResult<Vec<f32>> {
+        Self::answers(self, images)
+    }
+
+    fn attention(&self, images: &[u8]) -> AppResult<Option<Attention>> {
+        Self::attention(self, images)
+    }
+}
 
 struct Job {
-    network: Arc<Trained>,
+    question: Question,
     images: Images,
     reply: Reply,
+}
+
+/// What is asked of which network: questions that are alike are answered in one pass.
+#[derive(Clone, PartialEq)]
+struct Question {
+    network: Arc<Trained>,
+    /// Whether to tell too where it looks, which takes a second pass.
+    closely: bool,
 }
 
 /// Pixels, 0 to 255.
@@ -129,15 +161,17 @@ impl Inference {
         Self::start_with(capacity, move |trained| {
             let device = device.resolve()?;
             let Trained { folder, system, config, seed, .. } = trained;
-            let predictor = match trained.stage {
+            Ok(match trained.stage {
                 Stage::Before => Predictor::untrained(system, config, *seed, device)?,
                 Stage::After => Predictor::open(folder, system, config, device)?,
-            };
-            Ok(Box::new(move |images: &[u8]| predictor.answers(images)) as Answering)
+            })
         })
     }
 
-    fn start_with(capacity: usize, open: impl Fn(&Trained) -> AppResult<Answering> + Send + 'static) -> std::io::Result<Self> {
+    fn start_with<Network: Answering + 'static>(
+        capacity: usize,
+        open: impl Fn(&Trained) -> AppResult<Network> + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (waiting, queue) = mpsc::channel(capacity);
         std::thread::Builder::new().name("inference".into()).spawn(move || Thread { open, opened: VecDeque::new() }.serve(queue))?;
         Ok(Self { waiting })
@@ -148,7 +182,23 @@ impl Inference {
     /// # Errors
     /// [`AppError::Busy`] when too many questions wait already; what the network says of the image.
     pub async fn one(&self, network: Arc<Trained>, image: Vec<u8>) -> AppResult<Vec<f32>> {
-        self.ask(network, Images::One(image))?.await.map_err(gone)?
+        Ok(self.ask(network, false, Images::One(image))?.await.map_err(gone)??.answers)
+    }
+
+    /// As [`Self::one`], and where the network looked.
+    ///
+    /// # Errors
+    /// As [`Self::one`].
+    pub async fn closely(&self, network: Arc<Trained>, image: Vec<u8>) -> AppResult<Said> {
+        self.ask(network, true, Images::One(image))?.await.map_err(gone)?
+    }
+
+    /// As [`Self::closely`]. Waits for it: not for the threads that answer requests.
+    ///
+    /// # Errors
+    /// As [`Self::one`].
+    pub fn closely_now(&self, network: Arc<Trained>, image: Vec<u8>) -> AppResult<Said> {
+        self.ask(network, true, Images::One(image))?.blocking_recv().map_err(gone)?
     }
 
     /// The probabilities `[n, classes]`, or embeddings `[n, dimension]`, of a part of a split. Waits for them: not for the threads that answer requests.
@@ -156,12 +206,21 @@ impl Inference {
     /// # Errors
     /// As [`Self::one`].
     pub fn part(&self, network: Arc<Trained>, examples: Arc<Examples>, range: Range<usize>) -> AppResult<Vec<f32>> {
-        self.ask(network, Images::Part(examples, range))?.blocking_recv().map_err(gone)?
+        Ok(self.ask(network, false, Images::Part(examples, range))?.blocking_recv().map_err(gone)??.answers)
     }
 
-    fn ask(&self, network: Arc<Trained>, images: Images) -> AppResult<oneshot::Receiver<AppResult<Vec<f32>>>> {
+    /// As [`Self::part`], and where the network looked.
+    ///
+    /// # Errors
+    /// As [`Self::one`].
+    pub fn part_closely(&self, network: Arc<Trained>, examples: Arc<Examples>, range: Range<usize>) -> AppResult<Said> {
+        self.ask(network, true, Images::Part(examples, range))?.blocking_recv().map_err(gone)?
+    }
+
+    fn ask(&self, network: Arc<Trained>, closely: bool, images: Images) -> AppResult<oneshot::Receiver<AppResult<Said>>> {
         let (reply, answer) = oneshot::channel();
-        self.waiting.try_send(Job { network, images, reply }).map_err(|error| match error {
+        let question = Question { network, closely };
+        self.waiting.try_send(Job { question, images, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppError::Busy { retry_after_seconds: 1 },
             mpsc::error::TrySendError::Closed(_) => AppError::Internal(anyhow::anyhow!("the inference thread has ended")),
         })?;
@@ -169,26 +228,46 @@ impl Inference {
     }
 }
 
+impl Said {
+    /// What was said of each of `count` images.
+    fn rows(&self, count: usize) -> impl Iterator<Item = Self> {
+        let columns = (self.answers.len() / count.max(1)).max(1);
+        self.answers.chunks_exact(columns).enumerate().map(|(index, answers)| Self {
+            answers: answers.to_vec(),
+            attention: self.attention.as_ref().and_then(|attention| attention.single(index)),
+        })
+    }
+
+    /// Adds what was said of more images.
+    fn append(&mut self, more: Self) {
+        self.answers.extend(more.answers);
+        match (&mut self.attention, more.attention) {
+            (Some(attention), Some(more)) => attention.append(more),
+            (attention, more) => *attention = more,
+        }
+    }
+}
+
 fn gone(_: oneshot::error::RecvError) -> AppError {
     AppError::Internal(anyhow::anyhow!("the inference thread gave no answer"))
 }
 
-struct Thread<Open> {
+struct Thread<Open, Network> {
     open: Open,
     /// The last used first.
-    opened: VecDeque<(Arc<Trained>, Answering)>,
+    opened: VecDeque<(Arc<Trained>, Network)>,
 }
 
 /// A split that is half done.
 struct Part {
-    network: Arc<Trained>,
+    question: Question,
     examples: Arc<Examples>,
     left: Range<usize>,
-    answers: Vec<f32>,
+    said: Said,
     reply: Reply,
 }
 
-impl<Open: Fn(&Trained) -> AppResult<Answering>> Thread<Open> {
+impl<Network: Answering, Open: Fn(&Trained) -> AppResult<Network>> Thread<Open, Network> {
     fn serve(mut self, mut queue: mpsc::Receiver<Job>) {
         // Threads that compute together wait for each other by spinning: where trainings use every core, one alone answers sooner and takes
         // less than half of the processor's time (12,000 images: 0.4 s of it instead of 1.1 s, start-up included).
@@ -206,17 +285,17 @@ impl<Open: Fn(&Trained) -> AppResult<Answering>> Thread<Open> {
             // Whoever no longer waits needs no answer.
             jobs.retain(|job| !job.reply.is_closed());
             let mut single = VecDeque::new();
-            for Job { network, images, reply } in jobs {
+            for Job { question, images, reply } in jobs {
                 match images {
-                    Images::One(image) => single.push_back((network, image, reply)),
-                    Images::Part(examples, left) => parts.push_back(Part { network, examples, left, answers: Vec::new(), reply }),
+                    Images::One(image) => single.push_back((question, image, reply)),
+                    Images::Part(examples, left) => parts.push_back(Part { question, examples, left, said: Said::default(), reply }),
                 }
             }
-            while let Some((network, ..)) = single.front() {
-                let network = Arc::clone(network);
-                let (same, others): (Vec<_>, Vec<_>) = single.into_iter().partition(|(other, ..)| *other == network);
+            while let Some((question, ..)) = single.front() {
+                let question = question.clone();
+                let (same, others): (Vec<_>, Vec<_>) = single.into_iter().partition(|(other, ..)| *other == question);
                 single = others.into();
-                self.answer(&network, same.into_iter().map(|(_, image, reply)| (image, reply)).unzip());
+                self.answer(&question, same.into_iter().map(|(_, image, reply)| (image, reply)).unzip());
             }
             if let Some(part) = parts.pop_front() {
                 parts.extend(self.advance(part));
@@ -225,25 +304,21 @@ impl<Open: Fn(&Trained) -> AppResult<Answering>> Thread<Open> {
     }
 
     /// Answers questions on single images in one pass.
-    fn answer(&mut self, network: &Arc<Trained>, (images, replies): (Vec<Vec<u8>>, Vec<Reply>)) {
+    fn answer(&mut self, question: &Question, (images, replies): (Vec<Vec<u8>>, Vec<Reply>)) {
         let started = Instant::now();
         let sizes_agree = images.iter().all(|image| image.len() == images[0].len());
         if !sizes_agree {
             // One of another size would make a mess of the batch: each by itself, and its asker alone hears of it.
             for (image, reply) in images.into_iter().zip(replies) {
-                let _ = reply.send(self.look(network, &image));
+                let _ = reply.send(self.look(question, &image));
             }
             return;
         }
-        let answer = self.look(network, &images.concat());
+        let answer = self.look(question, &images.concat());
         metrics::histogram!("torchboard_inference_batch_size").record(images.len() as f64);
         metrics::histogram!("torchboard_inference_batch_seconds").record(started.elapsed().as_secs_f64());
         match answer {
-            Ok(answers) => {
-                let columns = answers.len() / images.len();
-                let rows = answers.chunks_exact(columns.max(1)).map(<[f32]>::to_vec);
-                replies.into_iter().zip(rows).for_each(|(reply, row)| drop(reply.send(Ok(row))));
-            }
+            Ok(said) => replies.into_iter().zip(said.rows(images.len())).for_each(|(reply, row)| drop(reply.send(Ok(row)))),
             Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(again(&error))))),
         }
     }
@@ -256,8 +331,8 @@ impl<Open: Fn(&Trained) -> AppResult<Answering>> Thread<Open> {
         let size: usize = part.examples.shape().iter().product();
         let end = part.left.end.min(part.left.start + PIECE);
         let pixels = part.examples.pixels().get(part.left.start * size..end * size).unwrap_or_default();
-        match self.look(&part.network, pixels) {
-            Ok(answers) => part.answers.extend(answers),
+        match self.look(&part.question, pixels) {
+            Ok(said) => part.said.append(said),
             Err(error) => {
                 let _ = part.reply.send(Err(error));
                 return None;
@@ -265,19 +340,23 @@ impl<Open: Fn(&Trained) -> AppResult<Answering>> Thread<Open> {
         }
         part.left.start = end;
         if part.left.is_empty() {
-            let _ = part.reply.send(Ok(part.answers));
+            let _ = part.reply.send(Ok(part.said));
             return None;
         }
         Some(part)
     }
 
-    fn look(&mut self, network: &Arc<Trained>, images: &[u8]) -> AppResult<Vec<f32>> {
+    fn look(&mut self, Question { network, closely }: &Question, images: &[u8]) -> AppResult<Said> {
         let answering = self.open(network)?;
-        let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answering(images)));
+        let look = || {
+            let answers = answering.answers(images)?;
+            Ok(Said { answers, attention: if *closely { answering.attention(images)? } else { None } })
+        };
+        let computed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(look));
         computed.unwrap_or_else(|_| Err(AppError::Internal(anyhow::anyhow!("the network of {} panicked", network.run))))
     }
 
-    fn open(&mut self, network: &Arc<Trained>) -> AppResult<&Answering> {
+    fn open(&mut self, network: &Arc<Trained>) -> AppResult<&Network> {
         let place = self.opened.iter().position(|(open, _)| open == network);
         let opened = match place.and_then(|place| self.opened.remove(place)) {
             Some(opened) => opened,
@@ -300,101 +379,4 @@ fn again(error: &AppError) -> AppError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    fn trained(run: &str) -> Arc<Trained> {
-        Arc::new(Trained {
-            run: run.into(),
-            weights: run.into(),
-            stage: Stage::After,
-            seed: 0,
-            folder: PathBuf::new(),
-            system: "mlp".into(),
-            config: Map::new(),
-        })
-    }
-
-    /// An [`Inference`] whose images are one pixel, its own only probability. Pixel 200 makes it panic; the network `slow` says that it has been
-    /// asked, and waits to be let go on.
-    struct Bench {
-        inference: Inference,
-        /// Whose network computed how many images in one pass.
-        passes: Arc<Mutex<Vec<(String, usize)>>>,
-        asked: std::sync::mpsc::Receiver<()>,
-        go_on: std::sync::mpsc::Sender<()>,
-    }
-
-    fn start(capacity: usize) -> Bench {
-        let passes = Arc::new(Mutex::new(Vec::new()));
-        let (ask, asked) = std::sync::mpsc::channel();
-        let (go_on, wait) = std::sync::mpsc::channel();
-        let (seen, wait) = (Arc::clone(&passes), Arc::new(Mutex::new(wait)));
-        let inference = Inference::start_with(capacity, move |trained| {
-            if trained.run == "broken" {
-                return Err(AppError::Unavailable("There are no weights.".into()));
-            }
-            let (seen, ask, wait, run) = (Arc::clone(&seen), ask.clone(), Arc::clone(&wait), trained.run.clone());
-            Ok(Box::new(move |images: &[u8]| {
-                if run == "slow" {
-                    ask.send(()).unwrap();
-                    wait.lock().unwrap().recv().unwrap();
-                }
-                assert!(!images.contains(&200));
-                seen.lock().unwrap().push((run.clone(), images.len()));
-                Ok(images.iter().map(|&pixel| f32::from(pixel)).collect())
-            }))
-        });
-        Bench { inference: inference.unwrap(), passes, asked, go_on }
-    }
-
-    #[tokio::test]
-    async fn those_who_wait_are_answered_in_one_pass_for_each_network() {
-        let Bench { inference, passes, asked, go_on } = start(64);
-        let ask = |run: &str, pixel| inference.ask(trained(run), Images::One(vec![pixel])).unwrap();
-        let first = ask("slow", 1);
-        asked.recv().unwrap(); // the thread is busy: all that follow wait together
-        let answers: Vec<_> = (0..10).map(|pixel| (pixel, ask(if pixel % 2 == 0 { "even" } else { "odd" }, pixel))).collect();
-        go_on.send(()).unwrap();
-        for (pixel, answer) in answers {
-            assert_eq!(answer.await.unwrap().unwrap(), [f32::from(pixel)], "each has its own answer");
-        }
-        first.await.unwrap().unwrap();
-        let mut passes = passes.lock().unwrap().clone();
-        passes.sort();
-        assert_eq!(passes, [("even".into(), 5), ("odd".into(), 5), ("slow".into(), 1)]);
-    }
-
-    #[tokio::test]
-    async fn when_too_many_wait_the_next_is_told_to_come_back() {
-        let Bench { inference, asked, go_on, .. } = start(1);
-        let ask = || inference.ask(trained("slow"), Images::One(vec![1]));
-        let first = ask().unwrap();
-        asked.recv().unwrap();
-        let second = ask().unwrap();
-        assert!(matches!(ask(), Err(AppError::Busy { .. })));
-        (0..2).for_each(|_| go_on.send(()).unwrap());
-        assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_panic_or_a_missing_network_fails_its_askers_alone() {
-        let Bench { inference, .. } = start(8);
-        assert!(matches!(inference.one(trained("a"), vec![200]).await, Err(AppError::Internal(_))));
-        assert!(matches!(inference.one(trained("broken"), vec![1]).await, Err(AppError::Unavailable(_))));
-        assert_eq!(inference.one(trained("a"), vec![7]).await.unwrap(), [7.0]);
-    }
-
-    #[test]
-    fn a_split_is_taken_in_pieces_and_comes_back_whole() {
-        let Bench { inference, passes, .. } = start(8);
-        let pixels: Vec<u8> = (0..2_500_u32).map(|index| (index % 199) as u8).collect();
-        let examples = Examples::new(std::path::Path::new("test"), pixels.clone(), vec![0; 2_500], [1, 1, 1], 1).unwrap();
-        let found = inference.part(trained("a"), Arc::new(examples), 100..2_500).unwrap();
-        assert_eq!(found, pixels[100..].iter().map(|&pixel| f32::from(pixel)).collect::<Vec<_>>());
-        let sizes: Vec<usize> = passes.lock().unwrap().iter().map(|pass| pass.1).collect();
-        assert_eq!(sizes, [1_024, 1_024, 352]);
-    }
-}
+mod tests;
