@@ -113,6 +113,12 @@ impl Judge {
         }
     }
 
+    /// Whether what the network of `run` said of `split` is kept, so that judging it there takes no time.
+    #[must_use]
+    pub fn has_kept(&self, run: &Run, split: Split) -> bool {
+        self.store.run_folder(&run.id).join(predictions::name(split)).is_file()
+    }
+
     /// The network of the run called `run`.
     ///
     /// # Errors

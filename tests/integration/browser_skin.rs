@@ -14,8 +14,11 @@ async fn a_cell_shows_its_images_and_arrows_lead_from_cell_to_cell() {
     let (server, id) = trained();
     let rows = predictions(&server, &id).await;
     let count = |label: usize, said: usize| rows.iter().filter(|row| row.1 == label && row.2 == said).count();
-    let (label, said) =
-        (0..49).map(|cell| (cell / 7, cell % 7)).filter(|(label, said)| label != said).max_by_key(|&(label, said)| count(label, said)).unwrap();
+    let (label, said) = (0..49)
+        .map(|cell| (cell / 7, cell % 7))
+        .filter(|(label, said)| label != said)
+        .max_by_key(|&(label, said)| count(label, said))
+        .unwrap();
     browser.look(1280, "light").await;
     browser.open(&format!("{}/skin?run={id}&lang=en", server.address)).await;
     browser.run("window.stays = true").await;
@@ -44,7 +47,11 @@ async fn a_cell_shows_its_images_and_arrows_lead_from_cell_to_cell() {
     let here = "const cell = document.activeElement.closest('td'); return [cell.closest('tr').sectionRowIndex, cell.cellIndex, document.activeElement.closest('.matrix').dataset.split]";
     assert_eq!(browser.run(here).await, json!([2, 2, "train"]));
     browser.press("Enter", 13).await;
-    eventually(&browser, "return new URLSearchParams(location.search).get('true') === '2' && new URLSearchParams(location.search).get('split') === 'train'").await;
+    eventually(
+        &browser,
+        "return new URLSearchParams(location.search).get('true') === '2' && new URLSearchParams(location.search).get('split') === 'train'",
+    )
+    .await;
 
     // Shares instead of counts, without losing what is listed.
     browser.run("[...document.querySelectorAll('#splits .choice a')].find((link) => link.href.includes('matrix=rows')).click()").await;
@@ -55,7 +62,8 @@ async fn a_cell_shows_its_images_and_arrows_lead_from_cell_to_cell() {
 }
 
 /// What the page says in the places that follow the threshold.
-const SAID: &str = "return Object.fromEntries([...document.querySelectorAll('#point [data-out]')].map((part) => [part.dataset.out, part.textContent]))";
+const SAID: &str =
+    "return Object.fromEntries([...document.querySelectorAll('#point [data-out]')].map((part) => [part.dataset.out, part.textContent]))";
 const MATRIX: &str = "return [...document.querySelectorAll('#point .seven tbody td')].map((cell) => [cell.textContent, cell.className, cell.firstElementChild.className])";
 
 #[tokio::test]
@@ -74,7 +82,11 @@ async fn a_threshold_moves_what_follows_from_it_and_its_address_says_the_same() 
         assert_ne!(dragged, chosen);
         // Let go: the server says the same, and the address names the point.
         browser.run("window.old = document.querySelector('#point'); document.querySelector('#threshold').dispatchEvent(new Event('change', { bubbles: true }))").await;
-        eventually(&browser, "return document.querySelector('#point') !== window.old && new URLSearchParams(location.search).get('threshold') === '0.231'").await;
+        eventually(
+            &browser,
+            "return document.querySelector('#point') !== window.old && new URLSearchParams(location.search).get('threshold') === '0.231'",
+        )
+        .await;
         assert_eq!((browser.run(SAID).await, browser.run(MATRIX).await), (dragged.clone(), matrix.clone()), "{of}");
         let address = browser.run("return document.querySelector('#point .permalink').href").await;
         browser.open(address.as_str().unwrap()).await;
@@ -101,7 +113,8 @@ async fn a_photograph_is_looked_at_without_leaving_the_page() {
     browser.run("window.stays = true").await;
     let draw = "const canvas = document.createElement('canvas'); canvas.width = 400; canvas.height = 300; const brush = canvas.getContext('2d'); \
         brush.fillStyle = '#dca896'; brush.fillRect(0, 0, 400, 300); brush.fillStyle = '#46302a'; brush.fillRect(160, 110, 80, 80);";
-    let give = "canvas.toBlob((blob) => { const files = new DataTransfer(); files.items.add(new File([blob], 'x.png', { type: 'image/png' }));";
+    let give =
+        "canvas.toBlob((blob) => { const files = new DataTransfer(); files.items.add(new File([blob], 'x.png', { type: 'image/png' }));";
     // Dropped, pasted, chosen.
     let ways = [
         "document.querySelector('form.upload').dispatchEvent(new DragEvent('drop', { dataTransfer: files, bubbles: true, cancelable: true })) })",
@@ -111,7 +124,10 @@ async fn a_photograph_is_looked_at_without_leaving_the_page() {
     for way in ways {
         browser.run(&format!("document.querySelector('.answer')?.remove(); {draw} {give} {way}")).await;
         eventually(&browser, "return document.querySelectorAll('.answer .bars tbody tr').length === 7").await;
-        assert_eq!(browser.run("return [...document.querySelectorAll('.answer .sights img')].map((image) => image.naturalWidth > 0)").await, json!([true, true]));
+        assert_eq!(
+            browser.run("return [...document.querySelectorAll('.answer .sights img')].map((image) => image.naturalWidth > 0)").await,
+            json!([true, true])
+        );
     }
     let answer: Value = browser.run("return [document.querySelector('.answer').textContent, window.stays, location.pathname]").await;
     assert!(answer[0].as_str().unwrap().contains("300 × 300") && answer[1] == json!(true) && answer[2] == "/skin", "{answer}");

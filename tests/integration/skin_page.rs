@@ -83,7 +83,10 @@ async fn the_page_says_how_to_begin_and_then_shows_what_the_network_does() {
     for id in ["splits", "examples", "point", "remedies", "try"] {
         section(&page, id);
     }
-    assert!(page.contains(&format!("/runs/{id}")) && count(&page, "class=\"synthetic\"") >= 4, "whose numbers these are, and that they are not real");
+    assert!(
+        page.contains(&format!("/runs/{id}")) && count(&page, "class=\"synthetic\"") >= 4,
+        "whose numbers these are, and that they are not real"
+    );
     assert_eq!(count(section(&page, "splits"), "#examples\""), 3 * 49, "each cell of three matrices leads to its images");
     assert!(!section(&page, "splits").contains("class=\"theirs\""), "nobody holds drawn lesions against the report");
     for part in ["confusion-train", "precision-recall-validation", "reliability-test"] {
@@ -105,7 +108,11 @@ async fn a_cell_of_a_matrix_leads_to_its_images_most_confident_first() {
     let (server, id) = trained();
     let rows = predictions(&server, &id).await;
     let of = |label: usize, said: usize| rows.iter().filter(move |row| row.1 == label && row.2 == said);
-    let (label, said) = (0..49).map(|cell| (cell / 7, cell % 7)).filter(|(label, said)| label != said).max_by_key(|&(label, said)| of(label, said).count()).unwrap();
+    let (label, said) = (0..49)
+        .map(|cell| (cell / 7, cell % 7))
+        .filter(|(label, said)| label != said)
+        .max_by_key(|&(label, said)| of(label, said).count())
+        .unwrap();
     let mut expected: Vec<_> = of(label, said).collect();
     assert!(expected.len() > 1, "the network errs");
     expected.sort_by(|one, other| other.3[said].total_cmp(&one.3[said]));
@@ -117,7 +124,8 @@ async fn a_cell_of_a_matrix_leads_to_its_images_most_confident_first() {
 
     let shown = server.page(&format!("/skin?split=test&true={label}&predicted={said}")).await;
     let images = section(&shown, "examples");
-    let indices: Vec<usize> = images.split("images/test/").skip(1).step_by(2).map(|rest| rest.split('.').next().unwrap().parse().unwrap()).collect();
+    let indices: Vec<usize> =
+        images.split("images/test/").skip(1).step_by(2).map(|rest| rest.split('.').next().unwrap().parse().unwrap()).collect();
     let wanted: Vec<usize> = expected.iter().take(24).map(|row| row.0).collect();
     assert_eq!(indices, wanted);
     assert!(images.contains(&format!("{:.1}%", 100.0 * expected[0].3[said])), "with its probabilities");
@@ -149,13 +157,18 @@ async fn a_threshold_decides_as_it_says_and_the_validation_images_choose_it() {
     let (server, id) = trained();
     let rows = predictions(&server, &id).await;
     for (of, classes, threshold) in [("melanoma", &[4][..], 0.2), ("malignant", &[0, 1, 4], 0.35)] {
-        let yes = |row: &&(usize, usize, usize, Vec<f64>)| classes.iter().map(|&class| row.3[class] as f32).sum::<f32>() >= threshold as f32;
+        let yes =
+            |row: &&(usize, usize, usize, Vec<f64>)| classes.iter().map(|&class| row.3[class] as f32).sum::<f32>() >= threshold as f32;
         let is = |row: &&(usize, usize, usize, Vec<f64>)| classes.contains(&row.1);
         let hits = rows.iter().filter(|row| yes(row) && is(row)).count();
         let alarms = rows.iter().filter(|row| yes(row) && !is(row)).count();
         let misses = rows.iter().filter(|row| !yes(row) && is(row)).count();
         let page = server.page(&format!("/skin?of={of}&threshold={threshold}&miss=20&alarm=2&part=point")).await;
-        assert_eq!([out(&page, "hits"), out(&page, "false_alarms"), out(&page, "misses")], [hits, alarms, misses].map(|count| count.to_string()), "{of}");
+        assert_eq!(
+            [out(&page, "hits"), out(&page, "false_alarms"), out(&page, "misses")],
+            [hits, alarms, misses].map(|count| count.to_string()),
+            "{of}"
+        );
         assert_eq!(out(&page, "alarms"), format!("{:.1}", 100.0 * alarms as f64 / rows.len() as f64));
         let cost = 100.0 * (20 * misses + 2 * alarms) as f64 / rows.len() as f64;
         assert_eq!(out(&page, "cost"), format!("{cost:.1}"));
@@ -178,7 +191,14 @@ async fn a_threshold_decides_as_it_says_and_the_validation_images_choose_it() {
     assert_eq!(out(&page, "hits"), points["chosen"]["here"]["hits"].to_string());
     assert_eq!(out(&page, "false_alarms"), points["chosen"]["here"]["false_alarms"].to_string());
     assert_eq!(count(&page, "<tr class=\"shown\">"), 1, "its ratio is marked in the table");
-    for (query, field) in [("of=death", "of"), ("threshold=2", "threshold"), ("true=9", "true"), ("sort=name", "sort"), ("page=0", "page"), ("curves=x", "curves")] {
+    for (query, field) in [
+        ("of=death", "of"),
+        ("threshold=2", "threshold"),
+        ("true=9", "true"),
+        ("sort=name", "sort"),
+        ("page=0", "page"),
+        ("curves=x", "curves"),
+    ] {
         let response = server.request("GET", &format!("/skin?{query}")).send().await.unwrap();
         assert_eq!(response.status(), 422, "{query}");
         assert!(response.text().await.unwrap().contains(field), "{query}");
@@ -212,7 +232,10 @@ async fn remedies_are_rows_with_means_over_seeds_that_can_be_sorted() {
     let rows: Vec<&str> = table.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap().split("<tr").skip(1).collect();
     assert_eq!(rows.len(), 3, "{rows:?}");
     assert!(rows[0].contains("Plain, as in the report") && rows[0].contains(&plain[0]) && rows[0].contains(&plain[1]));
-    assert!(rows[1].contains("<code dir=\"ltr\">epochs=2 filters=2 flip=true learning_rate=0.01 turn=true</code>") && rows[1].contains(&flipped));
+    assert!(
+        rows[1].contains("<code dir=\"ltr\">epochs=2 filters=2 flip=true learning_rate=0.01 turn=true</code>")
+            && rows[1].contains(&flipped)
+    );
     assert!(rows[2].starts_with(" class=\"best\"") && rows[2].contains("Best combination"));
 
     let accuracy = |evaluation: &Value| evaluation["accuracy"].as_f64().unwrap();
@@ -223,7 +246,9 @@ async fn remedies_are_rows_with_means_over_seeds_that_can_be_sorted() {
     let (mean, half) = (f64::midpoint(accuracies[0], accuracies[1]), (accuracies[0] - accuracies[1]).abs() / 2.0);
     let written = format!("{mean:.3}<small> ± {:.3}</small>", half * 2.0_f64.sqrt());
     assert!(rows[0].contains(&written), "{written} in {}", rows[0]);
-    let recalls = |evaluation: &Value| evaluation["per_class"].as_array().unwrap().iter().map(|class| class["recall"].as_f64().unwrap()).collect::<Vec<_>>();
+    let recalls = |evaluation: &Value| {
+        evaluation["per_class"].as_array().unwrap().iter().map(|class| class["recall"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
     let own = recalls(&server.json(&format!("/api/v1/runs/{best}/evaluation?split=test"), 200).await);
     let mut theirs = vec![0.0; 7];
     for id in &plain {
@@ -236,7 +261,15 @@ async fn remedies_are_rows_with_means_over_seeds_that_can_be_sorted() {
     assert!(changes.iter().zip(own.iter().zip(&theirs)).all(|(change, (own, theirs))| (change - (own - theirs)).abs() < 1e-9), "{csv}");
 
     let sorted = page_of("sort=accuracy&").await;
-    let values: Vec<f64> = sorted.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap().split("<tr").skip(1)
+    let values: Vec<f64> = sorted
+        .split("<tbody>")
+        .nth(1)
+        .unwrap()
+        .split("</tbody>")
+        .next()
+        .unwrap()
+        .split("<tr")
+        .skip(1)
         .map(|row| row.split("<td class=\"number\" dir=\"ltr\">").nth(1).unwrap().split('<').next().unwrap().parse().unwrap())
         .collect();
     assert!(values.is_sorted_by(|one, other| one >= other), "{values:?}");
@@ -276,7 +309,9 @@ async fn a_picture_is_looked_at_without_scripts_and_nothing_of_it_is_kept() {
     assert!(page.contains("makes no diagnosis") && page.contains("never stored"));
     assert!(count(answered, "data:image/png") >= 2, "as the network saw it, and where it looked");
 
-    for (file, reason) in [(&b"hello"[..], "is no picture"), (b"", "is empty"), (&png.get_ref()[..png.get_ref().len() / 2], "can&#39;t be read")] {
+    for (file, reason) in
+        [(&b"hello"[..], "is no picture"), (b"", "is empty"), (&png.get_ref()[..png.get_ref().len() / 2], "can&#39;t be read")]
+    {
         let (status, page) = post(&server, "/skin/predict", form("image", file, &[("run", &id)])).await;
         assert!(status == 422 && page.contains(reason), "{reason}: {status}");
     }

@@ -1,9 +1,6 @@
 //! The images of a split with what the network said of each.
 
-use super::{
-    beside::is_askable,
-    view::View,
-};
+use super::{beside::is_askable, view::View};
 use crate::{
     data::{self, Dataset, Split},
     error::{AppError, AppResult},
@@ -65,7 +62,8 @@ impl Grid {
         let lesions = if view.is_unseen { Lesions::Unseen } else { Lesions::All };
         let whole = app.judge.judge(&run.id, view.split);
         let asked = whole.and_then(|whole| {
-            let asked = if view.is_unseen { app.judge.judge_as(&run.id, &Asked { lesions, ..Asked::of(view.split) })? } else { whole.clone() };
+            let asked =
+                if view.is_unseen { app.judge.judge_as(&run.id, &Asked { lesions, ..Asked::of(view.split) })? } else { whole.clone() };
             Ok((whole, asked))
         });
         let (whole, judgement) = match asked {

@@ -128,9 +128,7 @@ fn figure(app: &AppState, voice: Voice, kind: &str, beside: &Beside, view: &View
     let run = run_of(app, beside, view)?;
     match kind {
         "skin-network" => network::drawing(voice, &plain_config(run.as_ref())?, dataset_shown(run.as_ref())?),
-        "skin-accuracy" | "skin-loss" => {
-            plots::learning(app, voice, beside, kind.trim_start_matches("skin-"))?.ok_or_else(no_run)
-        }
+        "skin-accuracy" | "skin-loss" => plots::learning(app, voice, beside, kind.trim_start_matches("skin-"))?.ok_or_else(no_run),
         "skin-recall" => {
             let remedies = Remedies::new(app, beside, view, false)?;
             let codes = plots::codes(dataset_shown(run.as_ref())?);
@@ -232,7 +230,8 @@ impl SkinPage {
             for measure in ["accuracy", "loss"] {
                 learning.extend(plots::learning(app, voice, &beside, measure)?.map(|figure| Plate::new(&figure, "")).transpose()?);
             }
-            let drawn = remedies.drawn(&view).and_then(|remedy| Some((remedy, plots::recall(voice, &remedies, remedy, &plots::codes(dataset))?)));
+            let drawn =
+                remedies.drawn(&view).and_then(|remedy| Some((remedy, plots::recall(voice, &remedies, remedy, &plots::codes(dataset))?)));
             let plate = |(remedy, figure): (&remedies::Remedy, Figure)| Plate::new(&figure, &view.query(&[("remedy", &remedy.row.id)]));
             recall = drawn.map(plate).transpose()?;
         }

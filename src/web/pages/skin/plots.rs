@@ -103,8 +103,7 @@ pub fn curves(voice: Voice, judgement: &Judgement, kind: Curves) -> Figure {
             .measure("most", most, 3),
         _ => Sentence::new("fashion-curves-none"),
     };
-    let [across, up] =
-        if is_roc { ["fashion-false-positive-rate", "fashion-recall"] } else { ["fashion-recall", "fashion-precision"] };
+    let [across, up] = if is_roc { ["fashion-false-positive-rate", "fashion-recall"] } else { ["fashion-recall", "fashion-precision"] };
     Figure {
         id: format!("skin-{name}"),
         title: title(voice, &format!("fashion-{name}"), judgement),
@@ -119,8 +118,7 @@ pub fn curves(voice: Voice, judgement: &Judgement, kind: Curves) -> Figure {
 /// How often the network is right by how sure it is.
 pub fn reliability(voice: Voice, judgement: &Judgement) -> Figure {
     let calibration = &judgement.evaluation.calibration;
-    let points: Vec<(f64, f64)> =
-        calibration.bins.iter().filter(|bin| bin.count > 0).map(|bin| (bin.confidence, bin.accuracy)).collect();
+    let points: Vec<(f64, f64)> = calibration.bins.iter().filter(|bin| bin.count > 0).map(|bin| (bin.confidence, bin.accuracy)).collect();
     let (low, high) = (points.first().map_or(0.0, |point| point.0), points.last().map_or(1.0, |point| point.0));
     let predictions = &judgement.predictions;
     let confidence = (0..predictions.len()).map(|index| f64::from(predictions.confidence(index))).sum::<f64>() / predictions.len() as f64;

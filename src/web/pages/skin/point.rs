@@ -204,9 +204,7 @@ impl Point {
 /// training images are not known.
 fn prior(app: &AppState, run: &Run, asked: &Asked) -> AppResult<Vec<Prior>> {
     let Ok(learned) = app.judge.learned(run) else { return Ok(Vec::new()) };
-    let swept = |judgement: &Judgement| {
-        metrics::sweep(&judgement.predictions, &learned).map_err(|error| AppError::Internal(error.into()))
-    };
+    let swept = |judgement: &Judgement| metrics::sweep(&judgement.predictions, &learned).map_err(|error| AppError::Internal(error.into()));
     let (here, validation) = (swept(&asked.judged)?, swept(&asked.validation)?);
     let chosen = metrics::most_balanced(&validation).map(|best| best.exponent).filter(|exponent| *exponent > 0.0);
     let at = |exponent: f64| {

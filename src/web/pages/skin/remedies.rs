@@ -190,7 +190,8 @@ mod tests {
     use super::*;
 
     fn remedy(id: &str, accuracies: &[f64]) -> Remedy {
-        let one = |&accuracy: &f64| Measured { accuracy, balanced: 0.5, macro_f1: 0.4, auc: Some(1.0 - accuracy), recall: vec![accuracy; 7] };
+        let one =
+            |&accuracy: &f64| Measured { accuracy, balanced: 0.5, macro_f1: 0.4, auc: Some(1.0 - accuracy), recall: vec![accuracy; 7] };
         Remedy::new(Row { id: id.into(), is_named: true, runs: Vec::new() }, Some(accuracies.iter().map(one).collect()))
     }
 

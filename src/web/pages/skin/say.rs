@@ -8,7 +8,7 @@ use super::{
         words::{Sentence, fixed},
     },
     SkinPage,
-    beside::{BEST, GROUPED, PLAIN, Row, is_real},
+    beside::{BEST, PLAIN, Row, is_real},
     examples::{Example, Grid},
     matrix::Matrix,
     picture::Picture,
@@ -138,19 +138,17 @@ impl SkinPage {
         Counting::ALL.iter().map(|counting| (counting.name(), format!("skin-counting-{}", counting.name()))).collect()
     }
 
-    pub(super) fn curve_kinds(&self) -> [(&'static str, &'static str); 2] {
-        [(Curves::PrecisionRecall.name(), "fashion-precision-recall"), (Curves::Roc.name(), "fashion-roc")]
+    pub(super) fn curve_kinds(&self) -> Vec<(&'static str, &'static str)> {
+        Curves::ALL.iter().map(|kind| (kind.name(), title_of(*kind))).collect()
     }
 
     pub(super) fn curves_title(&self) -> String {
-        self.say(if self.view.curves == Curves::Roc { "fashion-roc" } else { "fashion-precision-recall" })
+        self.say(title_of(self.view.curves))
     }
 
     /// Whether the images of a cell are those that are listed.
     pub(super) fn is_chosen(&self, split: &str, label: &usize, said: &usize) -> bool {
-        let is = |name: &str, class: usize| {
-            self.view.given(name).and_then(|text| self.dataset.class(text)) == Some(class)
-        };
+        let is = |name: &str, class: usize| self.view.given(name).and_then(|text| self.dataset.class(text)) == Some(class);
         self.view.split.name() == split && is("true", *label) && is("predicted", *said)
     }
 
@@ -164,10 +162,8 @@ impl SkinPage {
 
     pub(super) fn cell_name(&self, matrix: &Matrix, label: &usize, said: &usize) -> String {
         let cell = &matrix.rows[*label].cells[*said];
-        let sentence = Sentence::new("skin-cell")
-            .text("label", self.code(label))
-            .text("said", self.code(said))
-            .number("count", cell.count as usize);
+        let sentence =
+            Sentence::new("skin-cell").text("label", self.code(label)).text("said", self.code(said)).number("count", cell.count as usize);
         self.voice.sentence(&sentence)
     }
 
@@ -371,15 +367,10 @@ impl SkinPage {
 
     /// Whether its probabilities were made to be right as often as they say.
     pub(super) fn calibrated(&self, picture: &Picture) -> String {
-        let sentence = match picture.temperature {
-            Some(temperature) => Sentence::new("skin-calibrated").measure("temperature", temperature, 2),
-            None => Sentence::new("skin-uncalibrated"),
-        };
-        self.voice.sentence(&sentence)
+        self.say(if picture.is_calibrated { "skin-calibrated" } else { "skin-uncalibrated" })
     }
+}
 
-    /// Whether the shown run learned on the split by lesion.
-    pub(super) fn is_grouped(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| super::super::networks::is_of(run, GROUPED))
-    }
+fn title_of(kind: Curves) -> &'static str {
+    if kind == Curves::Roc { "fashion-roc" } else { "fashion-precision-recall" }
 }

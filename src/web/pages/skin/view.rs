@@ -40,8 +40,26 @@ pub struct View {
 
 /// What the address may say, in the order of links.
 const NAMES: [&str; 20] = [
-    "run", "judge", "matrix", "curves", "split", "lesions", "true", "predicted", "only", "order", "page", "attention", "of", "on", "threshold",
-    "miss", "alarm", "sort", "remedy", "measure",
+    "run",
+    "judge",
+    "matrix",
+    "curves",
+    "split",
+    "lesions",
+    "true",
+    "predicted",
+    "only",
+    "order",
+    "page",
+    "attention",
+    "of",
+    "on",
+    "threshold",
+    "miss",
+    "alarm",
+    "sort",
+    "remedy",
+    "measure",
 ];
 
 /// What a miss costs where nobody says, when a false alarm costs 1.
