@@ -252,7 +252,8 @@ proptest! {
 
     #[test]
     fn a_resample_holds_all_of_a_group_as_often(groups in prop::collection::vec(0..9_u32, 1..40), seed in any::<u64>()) {
-        let resampling = Resampling { seed, repeats: 20, ..Resampling::of_groups(&groups).unwrap() };
+        let mut resampling = Resampling::of_groups(&groups).unwrap();
+        (resampling.seed, resampling.repeats) = (seed, 20);
         // 1 where a resample tears a group apart, or is of another number of groups than there are.
         let torn = resampling.intervals(|times| {
             let mut drawn = std::collections::BTreeMap::new();
