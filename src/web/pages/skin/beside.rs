@@ -76,6 +76,14 @@ impl Beside {
         preferred.into_iter().chain(rows).chain(&self.runs).find(|run| is_askable(app, run))
     }
 
+    /// The settings of a row that are not those of the plain one.
+    pub fn settings(&self, row: &Row) -> String {
+        let config = |row: &Row| row.runs.first().map(|run| run.config.clone()).unwrap_or_default();
+        let plain = self.row(PLAIN).map(config).unwrap_or_default();
+        let plain = configuration::resolve(SYSTEM, &plain).unwrap_or(plain);
+        if row.id == PLAIN { String::new() } else { differing(&config(row), &plain) }
+    }
+
     /// The row of this id.
     pub fn row(&self, id: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.id == id)
@@ -134,25 +142,25 @@ fn rows(runs: &[&Run]) -> Vec<Row> {
     rows
 }
 
-/// What a run tries: what its tag says; for one of ours without, what its name says; else its settings.
+/// What a run tries: what its tag says; of those that come with the program, what their ids say; else its settings.
 fn name_of(run: &Run) -> (String, bool) {
     let tagged = run.tags.iter().find_map(|tag| tag.strip_prefix(TAG));
     let shipped = || {
-        let name = run.name.strip_prefix("skin-").filter(|_| run.tags.iter().any(|tag| tag == "skin"))?;
-        Some(name.rsplit_once('-').filter(|(_, seed)| seed.parse::<u64>().is_ok()).map_or(name, |(name, _)| name))
+        let (name, seed) = run.id.strip_prefix("skin-")?.rsplit_once('-')?;
+        seed.parse::<u64>().is_ok().then_some(name)
     };
     let best = run.tags.iter().any(|tag| tag == BEST).then_some(BEST);
     if let Some(name) = tagged.or_else(shipped).or(best).filter(|name| !name.is_empty()) {
         return (name.to_owned(), true);
     }
-    let settings = settings(&run.config);
+    let plain = configuration::resolve(SYSTEM, &Map::new()).unwrap_or_default();
+    let settings = differing(&run.config, &plain);
     if settings.is_empty() { (PLAIN.to_owned(), true) } else { (settings, false) }
 }
 
-/// The settings that are not the plain ones, as they are given on the command line; what it learns from is not among them.
-pub fn settings(config: &Map<String, Value>) -> String {
-    let plain = configuration::resolve(SYSTEM, &Map::new()).unwrap_or_default();
+/// The settings of `config` that are not as in `usual`, as they are given on the command line; what it learns from is not among them.
+fn differing(config: &Map<String, Value>, usual: &Map<String, Value>) -> String {
     let config = configuration::resolve(SYSTEM, config).unwrap_or_else(|_| config.clone());
-    let differs = |(name, value): &(&String, &Value)| *name != "dataset" && plain.get(*name) != Some(value);
+    let differs = |(name, value): &(&String, &Value)| *name != "dataset" && usual.get(*name) != Some(value);
     config.iter().filter(differs).map(|(name, value)| format!("{name}={value}").replace('"', "")).collect::<Vec<_>>().join(" ")
 }

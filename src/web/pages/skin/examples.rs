@@ -4,6 +4,7 @@ use super::{beside::is_askable, view::View};
 use crate::{
     data::{self, Dataset, Split},
     error::{AppError, AppResult},
+    figure::LEVELS,
     jobs::{Asked, Judgement, Lesions, Only, Order, Selection},
     store::Run,
     web::AppState,
@@ -11,6 +12,8 @@ use crate::{
 
 /// Images on a page.
 const PAGE: usize = 24;
+/// Pixels of an image on the page.
+const SIDE: usize = 112;
 
 /// One page of images.
 pub struct Grid {
@@ -47,10 +50,18 @@ pub struct Example {
     pub probabilities: Vec<f32>,
     /// The address of the image.
     pub image: String,
-    /// The address of what the network looked at, where that is to be shown.
-    pub attention: Option<String>,
+    /// What the network looked at, where that is to be shown and can be.
+    pub attention: Option<Attention>,
     /// Whether another image of its lesion was learned from; unknown: no.
     pub is_seen: bool,
+}
+
+/// What a network looked at in an image.
+pub enum Attention {
+    /// The address of the image with it.
+    Picture(String),
+    /// By itself, where the image is not here: places in pixels and steps of the sequential scale, and the side of a place.
+    Heat(Vec<(usize, usize, usize)>, usize),
 }
 
 impl Grid {
@@ -89,12 +100,12 @@ impl Grid {
         let seen = app.judge.seen(&judgement).ok();
         let status = app.datasets.status(dataset);
         let has_images = status.state == data::State::Ready;
-        // What was kept of errors can be shown where the images are; without weights there is no more than that.
-        let attends = view.has_attention && has_images && is_askable(app, run);
+        let attends = view.has_attention.then(|| has_images && is_askable(app, run));
         let first = (view.page - 1) * PAGE;
         let example = |&row: &usize| {
             let is_seen = view.split != Split::Train && seen.as_ref().is_some_and(|seen| seen[row]);
-            Example::new(&judgement, row, is_seen, attends)
+            let attention = attends.and_then(|can_be_asked| Attention::of(app, &judgement, row, can_be_asked));
+            Example::new(&judgement, row, is_seen, attention)
         };
         let page = |page: usize| view.link(&[("page", &if page > 1 { page.to_string() } else { String::new() })], "examples");
         Ok(Self {
@@ -133,8 +144,8 @@ impl Grid {
 }
 
 impl Example {
-    fn new(judgement: &Judgement, row: usize, is_seen: bool, attends: bool) -> Self {
-        let (run, split, index) = (&judgement.run.id, judgement.split.name(), judgement.place(row));
+    fn new(judgement: &Judgement, row: usize, is_seen: bool, attention: Option<Attention>) -> Self {
+        let (split, index) = (judgement.split.name(), judgement.place(row));
         let image = format!("/api/v1/datasets/{}/images/{split}/{}.png", judgement.dataset.id(), judgement.first + index);
         Self {
             index,
@@ -142,8 +153,31 @@ impl Example {
             prediction: usize::from(judgement.decisions[row]),
             probabilities: judgement.predictions.row(row).to_vec(),
             image,
-            attention: attends.then(|| format!("/api/v1/runs/{run}/attention/{split}/{index}.png?scale=4")),
+            attention,
             is_seen,
         }
+    }
+}
+
+impl Attention {
+    /// In the image of a row. Where the network can't be asked there is what was kept of its mistakes, if that.
+    fn of(app: &AppState, judgement: &Judgement, row: usize, can_be_asked: bool) -> Option<Self> {
+        let (run, split, index) = (&judgement.run.id, judgement.split, judgement.place(row));
+        let picture = || Self::Picture(format!("/api/v1/runs/{run}/attention/{}/{index}.png?scale=4", split.name()));
+        if can_be_asked {
+            return Some(picture());
+        }
+        let kept = app.explainer.image(run, split, index).ok()?;
+        if kept.pixels.is_some() {
+            return Some(picture());
+        }
+        let (values, [_, width]) = (kept.map(usize::from(judgement.decisions[row]))?, kept.side);
+        let most = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        let side = SIDE / width.max(1);
+        let place = |(place, value): (usize, &f32)| {
+            let level = (value / most * (LEVELS - 1) as f32).round() as usize;
+            (place % width * side, place / width * side, level.min(LEVELS - 1))
+        };
+        Some(Self::Heat(values.iter().enumerate().map(place).collect(), side))
     }
 }

@@ -128,7 +128,7 @@ fn figure(app: &AppState, voice: Voice, kind: &str, beside: &Beside, view: &View
     let run = run_of(app, beside, view)?;
     match kind {
         "skin-network" => network::drawing(voice, &plain_config(run.as_ref())?, dataset_shown(run.as_ref())?),
-        "skin-accuracy" | "skin-loss" => plots::learning(app, voice, beside, kind.trim_start_matches("skin-"))?.ok_or_else(no_run),
+        "skin-accuracy" | "skin-loss" => plots::learning(app, voice, beside, &[kind.trim_start_matches("skin-")])?.pop().ok_or_else(no_run),
         "skin-recall" => {
             let remedies = Remedies::new(app, beside, view, false)?;
             let codes = plots::codes(dataset_shown(run.as_ref())?);
@@ -227,9 +227,8 @@ impl SkinPage {
         let (mut remedies, mut learning, mut recall) = (Remedies::none(), Vec::new(), None);
         if shows("remedies") {
             remedies = Remedies::new(app, &beside, &view, view.given("measure").is_some())?;
-            for measure in ["accuracy", "loss"] {
-                learning.extend(plots::learning(app, voice, &beside, measure)?.map(|figure| Plate::new(&figure, "")).transpose()?);
-            }
+            let figures = plots::learning(app, voice, &beside, &["accuracy", "loss"])?;
+            learning = figures.iter().map(|figure| Plate::new(figure, "")).collect::<AppResult<_>>()?;
             let drawn =
                 remedies.drawn(&view).and_then(|remedy| Some((remedy, plots::recall(voice, &remedies, remedy, &plots::codes(dataset))?)));
             let plate = |(remedy, figure): (&remedies::Remedy, Figure)| Plate::new(&figure, &view.query(&[("remedy", &remedy.row.id)]));
@@ -287,23 +286,21 @@ fn remedy_name(voice: Voice, row: &Row) -> String {
 }
 
 /// Remedies that have a name in the reader's language.
-const REMEDIES: [&str; 18] = [
+const REMEDIES: [&str; 16] = [
     "plain",
     "class-weights",
-    "focal",
     "balanced-sampling",
-    "mixup",
-    "cutmix",
-    "augmentation",
+    "focal-loss",
     "flips-and-turns",
     "shifts",
     "colour",
+    "mixup",
+    "cutmix",
     "label-smoothing",
     "weight-decay",
     "averaging",
-    "schedule",
+    "cosine",
     "temperature",
-    "test-views",
-    "distillation",
+    "eight-views",
     "best",
 ];

@@ -2,7 +2,7 @@
 
 use super::{
     super::words::{Sentence, Voice, fixed},
-    beside::Beside,
+    beside::{Beside, PLAIN},
     remedies::{Remedies, Remedy},
     view::{Counting, Curves},
 };
@@ -12,6 +12,7 @@ use crate::{
     figure::{Axis, Bar, Content, Figure, Headings, Line},
     jobs::Judgement,
     metrics::{self, Average},
+    store::Series,
     web::AppState,
 };
 
@@ -142,30 +143,35 @@ pub fn reliability(voice: Voice, judgement: &Judgement) -> Figure {
     }
 }
 
-/// Loss or accuracy on the images that validate, epoch by epoch, of each remedy as a mean over its seeds; `None` while no run has one.
+/// Accuracy or loss on the images that validate, epoch by epoch, of each remedy as a mean over its seeds; none while no run has one.
 ///
 /// # Errors
 /// The store's own.
-pub fn learning(app: &AppState, voice: Voice, beside: &Beside, measure: &str) -> AppResult<Option<Figure>> {
-    let mut lines = Vec::new();
+pub fn learning(app: &AppState, voice: Voice, beside: &Beside, measures: &[&str]) -> AppResult<Vec<Figure>> {
+    let mut lines: Vec<Vec<Line>> = vec![Vec::new(); measures.len()];
     for row in &beside.rows {
-        let mut curves: Vec<Vec<(f64, f64)>> = Vec::new();
-        for run in &row.runs {
-            let series = app.store.curves(&run.id)?.into_iter().find(|series| series.name == format!("validation_{measure}"));
-            curves.extend(series.map(|series| series.points.iter().map(|point| (point.epoch as f64, point.value)).collect()));
-        }
-        let points = smoothed(&mean(&curves), SMOOTHED);
-        if !points.is_empty() {
-            let is_plain = row.id == super::beside::PLAIN;
-            lines.push(Line { name: super::remedy_name(voice, row), points, mean: is_plain, ..Line::default() });
+        let curves = row.runs.iter().map(|run| app.store.curves(&run.id)).collect::<AppResult<Vec<_>>>()?;
+        for (measure, lines) in measures.iter().zip(&mut lines) {
+            let name = format!("validation_{measure}");
+            let of_run = |series: &Vec<Series>| {
+                let found = series.iter().find(|series| series.name == name);
+                found.map(|found| found.points.iter().map(|point| (point.epoch as f64, point.value)).collect())
+            };
+            let points = smoothed(&mean(&curves.iter().filter_map(of_run).collect::<Vec<Vec<(f64, f64)>>>()), SMOOTHED);
+            if !points.is_empty() {
+                lines.push(Line { name: super::remedy_name(voice, row), points, mean: row.id == PLAIN, ..Line::default() });
+            }
         }
     }
+    Ok(measures.iter().zip(lines).filter_map(|(measure, lines)| learning_of(voice, measure, lines)).collect())
+}
+
+fn learning_of(voice: Voice, measure: &str, lines: Vec<Line>) -> Option<Figure> {
     let last = |line: &Line| line.points.last().map(|point| point.1).unwrap_or_default();
     let is_better = |one: f64, other: f64| if measure == "loss" { one < other } else { one > other };
-    let best = lines.iter().reduce(|best, next| if is_better(last(next), last(best)) { next } else { best });
-    let Some(best) = best else { return Ok(None) };
+    let best = lines.iter().reduce(|best, next| if is_better(last(next), last(best)) { next } else { best })?;
     let reading = Sentence::new(format!("skin-{measure}-reading")).text("name", best.name.clone()).measure("value", last(best), 3);
-    Ok(Some(Figure {
+    Some(Figure {
         id: format!("skin-{measure}"),
         title: voice.say(&format!("fashion-validation-{measure}")),
         reading: voice.sentence(&reading),
@@ -173,7 +179,7 @@ pub fn learning(app: &AppState, voice: Voice, beside: &Beside, measure: &str) ->
         vertical: axis(voice, &format!("fashion-validation-{measure}"), 3),
         content: Content::Lines { lines, references: Vec::new() },
         headings: Headings { group: voice.say("skin-remedy"), ..Headings::default() },
-    }))
+    })
 }
 
 /// The mean of curves at each place where all have a point, in order; curves of another length are cut.

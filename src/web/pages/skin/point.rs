@@ -104,10 +104,6 @@ impl Asked {
         Ok(Self { question, validation, judged, costs, threshold: view.threshold.unwrap_or(chosen), chosen })
     }
 
-    fn points(&self, judgement: &Judgement, costs: Costs) -> Vec<OperatingPoint> {
-        metrics::operating_points(&Ranking::of_classes(&judgement.predictions, self.question.classes), costs)
-    }
-
     fn at(&self, threshold: f64, costs: Costs) -> OperatingPoint {
         let truth = self.judged.predictions.labels().iter().map(|label| self.question.classes.contains(&usize::from(*label)));
         let decided = metrics::threshold_decisions(&self.judged.predictions, self.question.classes, threshold);

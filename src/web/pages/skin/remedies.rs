@@ -1,5 +1,7 @@
 //! What each remedy came to, as means over seeds, held against the plain network.
 
+use std::sync::Arc;
+
 use super::{
     beside::{BEST, Beside, PLAIN, Row, is_real},
     view::{Column, View},
@@ -7,7 +9,7 @@ use super::{
 use crate::{
     data::Split,
     error::{AppError, AppResult},
-    jobs::Judgement,
+    jobs::Standing,
     store::Run,
     web::AppState,
 };
@@ -46,15 +48,6 @@ pub struct Spread {
     pub deviation: Option<f64>,
 }
 
-/// What a network comes to on the test images.
-struct Measured {
-    accuracy: f64,
-    balanced: f64,
-    macro_f1: f64,
-    auc: Option<f64>,
-    recall: Vec<f64>,
-}
-
 impl Remedies {
     /// An empty table, for a page that does not show it.
     pub fn none() -> Self {
@@ -71,7 +64,7 @@ impl Remedies {
         let mut unmeasured = 0;
         let mut remedies = Vec::new();
         for row in &beside.rows {
-            let mut found: Option<Vec<Measured>> = Some(Vec::new());
+            let mut found: Option<Vec<Arc<Standing>>> = Some(Vec::new());
             for run in &row.runs {
                 let measured = measured(app, run, &mut left)?;
                 unmeasured += usize::from(measured.is_none());
@@ -105,21 +98,21 @@ impl Remedies {
 }
 
 impl Remedy {
-    fn new(row: Row, found: Option<Vec<Measured>>) -> Self {
+    fn new(row: Row, found: Option<Vec<Arc<Standing>>>) -> Self {
         let validation = Spread::of(row.runs.iter().map(|run| run.best.get("validation_accuracy").map(|best| best.last)));
         let Some(found) = found.filter(|found| !found.is_empty()) else {
             let mut measures = vec![None; Column::ALL.len()];
             measures[place(Column::Validation)] = validation;
             return Self { row, measures, recall: None, change: None };
         };
-        let over = |value: &dyn Fn(&Measured) -> Option<f64>| Spread::of(found.iter().map(value));
+        let over = |value: &dyn Fn(&Standing) -> Option<f64>| Spread::of(found.iter().map(|one| value(one)));
         let classes = found.iter().map(|one| one.recall.len()).min().unwrap_or_default();
         let recall = |class: usize| found.iter().map(|one| one.recall[class]).sum::<f64>() / found.len() as f64;
         let measure = |column: &Column| match column {
             Column::Accuracy => over(&|one| Some(one.accuracy)),
-            Column::Balanced => over(&|one| Some(one.balanced)),
+            Column::Balanced => over(&|one| Some(one.balanced_accuracy)),
             Column::MacroF1 => over(&|one| Some(one.macro_f1)),
-            Column::Auc => over(&|one| one.auc),
+            Column::Auc => over(&|one| one.macro_auc),
             Column::Melanoma => over(&|one| one.recall.get(MELANOMA).copied()),
             Column::Validation => validation,
         };
@@ -153,28 +146,15 @@ impl Spread {
 }
 
 /// What the network of `run` comes to; `left` counts how many more may be asked whose answers are not kept.
-fn measured(app: &AppState, run: &Run, left: &mut usize) -> AppResult<Option<Measured>> {
+fn measured(app: &AppState, run: &Run, left: &mut usize) -> AppResult<Option<Arc<Standing>>> {
     if !app.judge.has_kept(run, Split::Test) {
         let Some(rest) = left.checked_sub(1) else { return Ok(None) };
         *left = rest;
     }
-    match app.judge.judge(&run.id, Split::Test) {
-        Ok(judgement) => Ok(Some(Measured::of(&judgement))),
+    match app.judge.standing(run, Split::Test) {
+        Ok(standing) => Ok(Some(standing)),
         Err(AppError::Unavailable(_) | AppError::Conflict(_)) => Ok(None),
         Err(other) => Err(other),
-    }
-}
-
-impl Measured {
-    fn of(judgement: &Judgement) -> Self {
-        let evaluation = &judgement.evaluation;
-        Self {
-            accuracy: evaluation.accuracy,
-            balanced: evaluation.balanced_accuracy,
-            macro_f1: evaluation.macro_scores.f1,
-            auc: evaluation.auc.macro_mean,
-            recall: evaluation.per_class.iter().map(|class| class.recall).collect(),
-        }
     }
 }
 
@@ -190,8 +170,10 @@ mod tests {
     use super::*;
 
     fn remedy(id: &str, accuracies: &[f64]) -> Remedy {
-        let one =
-            |&accuracy: &f64| Measured { accuracy, balanced: 0.5, macro_f1: 0.4, auc: Some(1.0 - accuracy), recall: vec![accuracy; 7] };
+        let one = |&accuracy: &f64| {
+            let (balanced_accuracy, macro_f1, macro_auc) = (0.5, 0.4, Some(1.0 - accuracy));
+            Arc::new(Standing { accuracy, balanced_accuracy, macro_f1, macro_auc, recall: vec![accuracy; 7] })
+        };
         Remedy::new(Row { id: id.into(), is_named: true, runs: Vec::new() }, Some(accuracies.iter().map(one).collect()))
     }
 

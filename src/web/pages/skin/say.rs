@@ -9,7 +9,7 @@ use super::{
     },
     SkinPage,
     beside::{BEST, PLAIN, Row, is_real},
-    examples::{Example, Grid},
+    examples::{Attention, Example, Grid},
     matrix::Matrix,
     picture::Picture,
     point::{self, Point, Price},
@@ -129,7 +129,7 @@ impl SkinPage {
     }
 
     pub(super) fn settings(&self, row: &Row) -> String {
-        row.runs.first().map(|run| super::beside::settings(&run.config)).unwrap_or_default()
+        self.beside.settings(row)
     }
 
     // --- The three splits ---
@@ -223,7 +223,7 @@ impl SkinPage {
 
     /// The image itself, or what the network looked at in it.
     pub(super) fn sight<'example>(&self, example: &'example Example) -> &'example str {
-        example.attention.as_deref().unwrap_or(&example.image)
+        if let Some(Attention::Picture(address)) = &example.attention { address } else { &example.image }
     }
 
     // --- The operating point ---
