@@ -62,6 +62,35 @@ RUNS |= {
     f"triplet-{miner}-{seed}": ("triplet", title, ["miners"], seed, MINING | settings)
     for seed in range(3) for miner, (title, settings) in MINERS.items()
 }
+# One remedy each, added to the plain training; all see as many images.
+LESIONS = {"dataset": "ham10000-28", "epochs": 30}
+REMEDIES = {
+    "plain": ("Plain training", {}),
+    "class-weights": ("Rare classes count more", {"class_weights": "balanced"}),
+    "balanced-sampling": ("Rare classes are drawn more often", {"sampling": "balanced"}),
+    "focal-loss": ("Focal loss", {"loss": "focal"}),
+    "flips-and-turns": ("Flips and quarter turns", {"flip": "true", "turn": "true"}),
+    "shifts": ("Shifts of 3 pixels, reflected", {"shift": 3, "padding": "reflected"}),
+    "colour": ("Colour jitter", {"colour": 0.1}),
+    "mixup": ("Mixup", {"mixup": 0.3}),
+    "cutmix": ("CutMix", {"cutmix": 1}),
+    "label-smoothing": ("Label smoothing", {"label_smoothing": 0.05}),
+    "weight-decay": ("Weight decay", {"optimizer": "adamw", "weight_decay": 0.05}),
+    "averaging": ("Averaged weights", {"averaging": 0.99}),
+    "cosine": ("Cosine schedule", {"schedule": "cosine"}),
+    "temperature": ("Temperature scaling", {"calibrated": "true"}),
+    "eight-views": ("Mean of eight views in use", {"views": "flips_and_turns"}),
+}
+# Chosen on the validation split, never on test images.
+TOGETHER = LESIONS | {
+    "epochs": 60, "optimizer": "adamw", "schedule": "one_cycle", "learning_rate": 0.004, "weight_decay": 0.05, "flip": "true", "turn": "true",
+    "shift": 3, "padding": "reflected", "colour": 0.1, "mixup": 0.3, "label_smoothing": 0.05, "averaging": 0.998, "views": "flips_and_turns", "calibrated": "true",
+}
+RUNS |= {
+    f"skin-{remedy}-{seed}": ("resnet14", title, ["remedies"], seed, LESIONS | settings)
+    for seed in range(3) for remedy, (title, settings) in REMEDIES.items()
+}
+RUNS |= {f"skin-best-{seed}": ("resnet14", "Remedies together", ["remedies", "best"], seed, TOGETHER) for seed in range(3)}
 # Their embeddings and maps would be many times what their figures are.
 WITHOUT_WEIGHTS = {name for name in RUNS if name.startswith("triplet-") and name not in ("triplet-report", "triplet-best-0")}
 # Name: trials, epochs of each, and the title of the study.

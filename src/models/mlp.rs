@@ -162,7 +162,7 @@ impl Gradients for HandWritten {
         let _ = logits.internal_log_softmax_out(&batch.log_probabilities, 1, false);
 
         // d loss / d log-probability = −target / rows; through the log-softmax: (probability − target) / rows.
-        let of_loss = &batch.targets * (-1.0 / rows as f64);
+        let of_loss = batch.pull() * (-1.0 / rows as f64);
         let _ = Tensor::internal_log_softmax_backward_data_out(logits_gradient, &of_loss, &batch.log_probabilities, 1, Kind::Float);
         let _ = logits_gradient.tr().mm_out(to_output_weight, hidden);
         let _ = logits_gradient.sum_intlist_out(to_output_bias, 0_i64, false, None);

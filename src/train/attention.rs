@@ -1,12 +1,12 @@
 //! What a trained network looks at.
 
 use anyhow::Context as _;
-use tch::Kind;
+use tch::{Kind, Tensor};
 
-use super::predictor::{Predictor, as_images};
+use super::predictor::{Predictor, Views, as_images};
 use crate::{
     error::{AppError, AppResult},
-    models::{Features, Weights},
+    models::{ModelError, Weights},
 };
 
 /// Where in images a network speaks for each class, and what it makes of them before it decides.
@@ -28,7 +28,8 @@ pub struct Attention {
 const CHUNK: usize = 256;
 
 impl Predictor {
-    /// What the network looks at in images `[n, height, width, channels]`, 0 to 255, as they stand; `None` where its last layers do not tell.
+    /// What the network looks at in images `[n, height, width, channels]`, 0 to 255; `None` where its last layers do not tell. Of one that looks at
+    /// an image in several views, the mean over the views, each map turned back.
     ///
     /// # Errors
     /// [`AppError::Invalid`] for `images` when there is none, or their values are not those of whole images.
@@ -41,10 +42,30 @@ impl Predictor {
         let mut found = Attention::default();
         for chunk in images.chunks(CHUNK * size) {
             let images = as_images(chunk, shape, self.weights.flat().device());
-            let Some(features) = tch::no_grad(|| self.network().features(&self.weights, &images)) else { return Ok(None) };
-            found.extend(&features).context("the network can't be used")?;
+            let Some((heat, features)) = tch::no_grad(|| self.looked_at(&images)) else { return Ok(None) };
+            found.extend(&heat, &features).context("the network can't be used")?;
         }
         Ok(Some(found))
+    }
+
+    /// Grad-CAM `[n, classes, height, width]` and features `[n, channels]` of images `[n, height, width, channels]` from 0 to 1.
+    fn looked_at(&self, images: &Tensor) -> Option<(Tensor, Tensor)> {
+        let views = match self.views {
+            Views::One => 1,
+            Views::FlipsAndTurns => 8,
+        };
+        let mut sums: Option<(Tensor, Tensor)> = None;
+        for (mirrored, quarters) in (0..views).map(|view| (view >= 4, view % 4)) {
+            let view = if mirrored { images.flip([2]) } else { images.shallow_clone() }.rot90(quarters, [1, 2]).contiguous();
+            let features = self.network().features(&self.weights, &view)?;
+            let heat = features.grad_cam().rot90(-quarters, [2, 3]);
+            let heat = if mirrored { heat.flip([3]) } else { heat };
+            sums = Some(match sums {
+                None => (heat, features.pooled),
+                Some((sum, pooled)) => (sum + heat, pooled + features.pooled),
+            });
+        }
+        sums.map(|(heat, pooled)| (heat / views as f64, pooled / views as f64))
     }
 }
 
@@ -86,17 +107,68 @@ impl Attention {
         }
     }
 
-    fn extend(&mut self, features: &Features) -> Result<(), crate::models::ModelError> {
-        let heat = features.grad_cam();
+    fn extend(&mut self, heat: &Tensor, features: &Tensor) -> Result<(), ModelError> {
         let size = heat.size();
         let more = Self {
-            heat: Weights::values(&heat)?,
+            heat: Weights::values(heat)?,
             classes: size[1] as usize,
             side: [size[2] as usize, size[3] as usize],
-            features: Weights::values(&features.pooled.to_kind(Kind::Float))?,
-            channels: features.pooled.size()[1] as usize,
+            features: Weights::values(&features.to_kind(Kind::Float))?,
+            channels: features.size()[1] as usize,
         };
         self.append(more);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tch::Device;
+
+    use super::*;
+    use crate::train::configuration;
+
+    fn untrained(views: &str) -> Predictor {
+        let given = json!({"dataset": "skin-sample", "filters": 2, "views": views});
+        let config = configuration::resolve("resnet14", given.as_object().unwrap()).unwrap();
+        Predictor::untrained("resnet14", &config, 5, Device::Cpu).unwrap()
+    }
+
+    /// A picture without any symmetry, and the same turned clockwise by a quarter.
+    fn pictures() -> [Vec<u8>; 2] {
+        let value = |row: usize, column: usize, channel: usize| ((row * row * 3 + column * 7 + channel * 50) % 256) as u8;
+        let places = || (0..28).flat_map(|row| (0..28).flat_map(move |column| (0..3).map(move |channel| (row, column, channel))));
+        [places().map(|(row, column, channel)| value(row, column, channel)).collect(), places().map(|(row, column, channel)| value(27 - column, row, channel)).collect()]
+    }
+
+    #[test]
+    fn who_looks_in_all_views_sees_the_same_in_a_picture_that_is_turned() {
+        let [upright, turned] = pictures();
+        let look = |predictor: &Predictor, picture: &[u8]| predictor.attention(picture).unwrap().unwrap();
+        let close = |one: &[f32], other: &[f32]| one.iter().zip(other).all(|(one, other)| (one - other).abs() < 1e-5);
+        for (views, same) in [("flips_and_turns", true), ("one", false)] {
+            let predictor = untrained(views);
+            let (upright, turned) = (look(&predictor, &upright), look(&predictor, &turned));
+            assert_eq!((upright.classes, upright.side, upright.channels, upright.heat.len()), (7, [7, 7], 8, 7 * 49));
+            assert!(upright.heat.iter().any(|value| *value > 1e-4));
+            let back: Vec<f32> = (0..7).flat_map(|class| (0..49).map(move |place| (class, place / 7, place % 7)))
+                .map(|(class, row, column)| turned.heat[class * 49 + column * 7 + 6 - row])
+                .collect();
+            assert_eq!((close(&upright.heat, &back), close(&upright.features, &turned.features)), (same, same), "{views}");
+        }
+    }
+
+    #[test]
+    fn an_image_among_others_is_looked_at_as_alone() {
+        let [one, other] = pictures();
+        let predictor = untrained("one");
+        let both = predictor.attention(&[one.clone(), other].concat()).unwrap().unwrap();
+        let alone = predictor.attention(&one).unwrap().unwrap();
+        let first = both.single(0).unwrap();
+        assert!(first.heat.iter().zip(&alone.heat).chain(first.features.iter().zip(&alone.features)).all(|(one, other)| (one - other).abs() < 1e-6));
+        assert_ne!(both.single(1).unwrap(), first);
+        assert!(both.single(2).is_none() && both.map(0, 7).is_none());
+        assert!(predictor.attention(&one[1..]).is_err() && predictor.attention(&[]).is_err());
     }
 }

@@ -11,16 +11,20 @@ use tch::{Device, Kind, Tensor};
 
 use super::{
     Event,
+    colour::Jitter,
     course::{Course, Extent, Setup},
-    examples::{Augmentation, Epoch, Part, seed_of},
+    examples::{Epoch, Part, Sampling, seed_of},
     fit::{Lesson, Measured},
-    predictor::as_images,
+    mixing::Mixing,
+    predictor::{TEMPERATURE, Views, as_images},
     teacher::Teachers,
+    temperature,
+    views::Augmentation,
 };
 use crate::{
     data::{Datasets, Split},
     error::{AppError, AppResult},
-    models::{Batch, Gradients, Network, Noise, gradients, infer, parameter_count},
+    models::{Batch, Gradients, ModelError, Network, Noise, Weights, gradients, infer, parameter_count},
 };
 
 /// What a classifier is told beside what every training is.
@@ -36,10 +40,48 @@ struct Config {
     #[serde(default)]
     turn: bool,
     #[serde(default)]
+    padding: Padding,
+    #[serde(default)]
+    colour: f64,
+    #[serde(default)]
+    mixup: f64,
+    #[serde(default)]
+    cutmix: f64,
+    #[serde(default)]
     class_weights: ClassWeights,
+    #[serde(default)]
+    sampling: Sampling,
+    #[serde(default)]
+    loss: Loss,
+    #[serde(default)]
+    focusing: f64,
+    #[serde(default)]
+    views: Views,
+    #[serde(default)]
+    calibrated: bool,
     teacher: String,
     teacher_share: f64,
     teacher_temperature: f64,
+}
+
+/// What comes in where an image is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Padding {
+    /// 0.
+    #[default]
+    Zeros,
+    /// The image mirrored at its border.
+    Reflected,
+}
+
+/// What a training makes small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Loss {
+    #[default]
+    CrossEntropy,
+    Focal,
 }
 
 /// How much an example of each class counts.
@@ -76,7 +118,7 @@ pub(super) struct Classification {
     threads: usize,
     teachers: Option<Teachers>,
     teachers_hashes: Option<Vec<String>>,
-    /// What the teachers answer, `[views · examples, classes]`.
+    /// What the teachers answer to every view, `[views · examples, classes]`, where that is asked once for all epochs.
     answers: Option<Tensor>,
     gradients: Option<Box<dyn Gradients>>,
 }
@@ -89,8 +131,13 @@ impl Classification {
             return Err(AppError::invalid("config.validation_share", "nothing is left to learn from"));
         }
         let [height, width, _] = setup.dataset.shape;
-        if config.turn && height != width {
-            return Err(AppError::invalid("config.turn", format!("images of {height} x {width} can't be turned by quarters")));
+        for (turns, key) in [(config.turn, "turn"), (config.views == Views::FlipsAndTurns, "views")] {
+            if turns && height != width {
+                return Err(AppError::invalid(
+                    format!("config.{key}"),
+                    format!("images of {height} x {width} can't be turned by quarters"),
+                ));
+            }
         }
         let asked = (!config.teacher.is_empty()).then(|| Teachers::open(&config.teacher, &setup.spec, setup.device));
         let teachers = asked.transpose()?;
@@ -107,9 +154,16 @@ impl Classification {
         })
     }
 
-    /// Lets the teachers answer, where there are some. `false` when it was cancelled on the way.
-    fn ask_teachers(&mut self, device: Device, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> bool {
-        let Some(teachers) = &self.teachers else { return true };
+    /// Whether a view comes again often enough that the teachers are asked about all of them once, and not in each epoch about what it shows.
+    fn asks_once(&self, epochs: u64) -> bool {
+        let Config { colour, mixup, cutmix, .. } = self.config;
+        [colour, mixup, cutmix].iter().all(|strength| *strength == 0.0) && self.augmentation().views() as u64 <= epochs
+    }
+
+    /// Lets the teachers answer, where there are some to be asked once. `false` when it was cancelled on the way.
+    fn ask_teachers(&mut self, course: &Course, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> bool {
+        let Some(teachers) = self.teachers.as_ref().filter(|_| self.asks_once(course.config.epochs)) else { return true };
+        let device = course.device;
         let (start, augmentation) = (Instant::now(), self.augmentation());
         let temperature = self.config.teacher_temperature;
         self.answers = teachers.answers(&self.train, augmentation, temperature, device, cancelled);
@@ -119,7 +173,8 @@ impl Classification {
     }
 
     fn augmentation(&self) -> Augmentation {
-        Augmentation { shift: self.config.shift, flip: self.config.flip, turn: self.config.turn }
+        let Config { shift, padding, flip, turn, .. } = self.config;
+        Augmentation { shift, reflected: padding == Padding::Reflected, flip, turn }
     }
 
     /// What the network should answer in this epoch, `[examples, classes]`; each row sums to what its example counts.
@@ -133,7 +188,7 @@ impl Classification {
         if let Some(answers) = &self.answers {
             let places: Vec<i64> = examples.answer_places().map(|place| place as i64).collect();
             let answers = answers.index_select(0, &Tensor::from_slice(&places).to_device(course.device));
-            let _ = targets.lerp_(&answers, self.config.teacher_share);
+            self.learn_from(&answers, &targets);
         }
         let labels: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
         if let Some(weights) = self.config.class_weights.of(&labels) {
@@ -142,21 +197,32 @@ impl Classification {
         targets
     }
 
+    /// Gives the teachers' answers `[rows, classes]` their share of the targets, each of which keeps its sum.
+    fn learn_from(&self, answers: &Tensor, targets: &Tensor) {
+        let sums = targets.sum_dim_intlist(1_i64, true, Kind::Float);
+        let _ = targets.shallow_clone().lerp_(&(answers * sums), self.config.teacher_share);
+    }
+
+    /// What the network says of the validation part, by `look`, `[examples, classes]`.
+    fn of_validation(&self, course: &Course, look: impl Fn(&Weights, &Tensor) -> Result<Tensor, ModelError>) -> AppResult<Tensor> {
+        let mut answers = Vec::new();
+        for start in (0..self.validation.len()).step_by(VALIDATION_CHUNK) {
+            let pixels = self.validation.pixels(start..self.validation.len().min(start + VALIDATION_CHUNK));
+            let images = as_images(pixels, course.network.input(), course.device);
+            answers.push(look(course.weights_in_use(), &images).context("can't validate")?);
+        }
+        Ok(Tensor::cat(&answers, 0))
+    }
+
     /// Loss and accuracy on the validation part, if there is one.
     fn validate(&self, course: &Course) -> AppResult<Option<[f64; 2]>> {
         if self.validation.is_empty() {
             return Ok(None);
         }
         let labels: Vec<i64> = self.validation.labels().iter().map(|label| i64::from(*label)).collect();
-        let mut answers = Vec::new();
-        for start in (0..labels.len()).step_by(VALIDATION_CHUNK) {
-            let pixels = self.validation.pixels(start..labels.len().min(start + VALIDATION_CHUNK));
-            let images = as_images(pixels, course.network.input(), course.device);
-            answers.push(infer(&*course.network, course.weights_in_use(), &images).context("can't validate")?);
-        }
-        let classes = course.network.outputs();
-        let targets = Tensor::from_slice(&labels).to_device(course.device).one_hot(classes).to_kind(Kind::Float);
-        match measure(&Tensor::cat(&answers, 0), &targets, &labels) {
+        let answers = self.of_validation(course, |weights, images| infer(&*course.network, weights, images))?;
+        let targets = Tensor::from_slice(&labels).to_device(course.device).one_hot(course.network.outputs()).to_kind(Kind::Float);
+        match measure(&answers, &targets, &labels) {
             Ok(measured) => Ok(Some(measured)),
             Err(_) => Err(course.not_finite(course.steps_per_epoch - 1)),
         }
@@ -189,18 +255,25 @@ impl Lesson for Classification {
             ),
         });
         self.gradients = Some(gradients(&course.network, &course.weights, &course.gradient));
-        Ok(self.ask_teachers(course.device, say, cancelled))
+        Ok(self.ask_teachers(course, say, cancelled))
     }
 
     fn epoch(&mut self, course: &mut Course, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<Option<Vec<Measured>>> {
         let number = course.epoch + 1;
         let train = self.train.clone();
-        let examples = train.epoch(course.spec.seed, number, self.augmentation());
-        let mut noise = Noise::new(seed_of(course.spec.seed, number, "dropout"), course.device);
+        let Config { batch_size, sampling, colour, mixup, cutmix, .. } = self.config;
+        let examples = train.epoch(course.spec.seed, number, sampling, self.augmentation());
+        let seed = |purpose: &str| seed_of(course.spec.seed, number, purpose);
+        let mut noise = Noise::new(seed("dropout"), course.device);
+        let (count, [height, width, _]) = (train.len(), train.examples.shape());
+        let factors = Jitter { strength: colour }.draw(seed("colour"), count);
+        let blends = Mixing { mixup, cutmix }.draw(seed("mixing"), count, batch_size, [height, width]);
+        let live = self.teachers.as_ref().filter(|_| self.answers.is_none());
         let labels: Vec<i64> = examples.labels().map(i64::from).collect();
         let targets = self.targets(course, &examples, &labels);
+        let targets = blends.as_ref().map_or_else(|| targets.shallow_clone(), |blends| blends.targets(&targets));
         let log_probabilities = targets.zeros_like(); // [examples, classes], filled step by step
-        let (count, batch_size) = (train.len(), self.config.batch_size);
+        let focusing = if self.config.loss == Loss::Focal { self.config.focusing } else { 0.0 };
         // Images become f32 for a few steps at once, while their bytes are still in the cache: 9 µs for each step of 32, where a step at a
         // time takes 12 µs, and gathering them from a copy of the data set in f32, four times as large, 11 µs.
         let chunk_size = batch_size * 256_usize.div_ceil(batch_size);
@@ -209,7 +282,17 @@ impl Lesson for Classification {
         for chunk in (0..count).step_by(chunk_size) {
             let chunk_end = count.min(chunk + chunk_size);
             examples.fill(chunk..chunk_end, &mut pixels);
-            let images = as_images(&pixels, shape, course.device);
+            let mut images = as_images(&pixels, shape, course.device);
+            if let Some(factors) = &factors {
+                images = factors.images(&images, chunk);
+            }
+            if let Some(blends) = &blends {
+                images = blends.images(&images, chunk..chunk_end);
+            }
+            if let Some(teachers) = live {
+                let answers = teachers.look(&images, self.config.teacher_temperature);
+                self.learn_from(&answers, &targets.narrow(0, chunk as i64, (chunk_end - chunk) as i64));
+            }
             for start in (chunk..chunk_end).step_by(batch_size) {
                 if cancelled.load(Ordering::Relaxed) {
                     return Ok(None);
@@ -220,6 +303,7 @@ impl Lesson for Classification {
                     images: part(&images, start - chunk),
                     targets: part(&targets, start),
                     log_probabilities: part(&log_probabilities, start),
+                    focusing,
                 };
                 let step = (start / batch_size) as u64;
                 if let Some(gradients) = &mut self.gradients {
@@ -244,6 +328,18 @@ impl Lesson for Classification {
                 .flat_map(|[loss, accuracy]| [(Split::Validation, "loss", loss), (Split::Validation, "accuracy", accuracy)]),
         );
         Ok(Some(metrics))
+    }
+
+    fn end(&mut self, course: &Course, say: &mut dyn FnMut(Event)) -> AppResult<Vec<(&'static str, String)>> {
+        if !self.config.calibrated || self.validation.is_empty() {
+            return Ok(Vec::new());
+        }
+        let probabilities =
+            self.of_validation(course, |weights, images| self.config.views.probabilities(&*course.network, weights, images))?;
+        let probabilities = Weights::values(&probabilities).context("can't read what the network says")?;
+        let temperature = temperature::fit(&probabilities, self.validation.labels(), course.network.outputs() as usize);
+        say(Event::Log { message: format!("temperature {temperature:.3} makes the validation loss least") });
+        Ok(vec![(TEMPERATURE, temperature.to_string())])
     }
 }
 

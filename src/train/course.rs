@@ -213,8 +213,8 @@ impl Course {
         self.checkpoints.keep(&arrays)
     }
 
-    /// Writes the final weights and gives their hash.
-    pub(super) fn finish(&self) -> AppResult<String> {
+    /// Writes the final weights and what else is `told` of them, and gives their hash.
+    pub(super) fn finish(&self, told: Vec<(&'static str, String)>) -> AppResult<String> {
         let weights = self.weights_in_use();
         let mut arrays = Arrays::default();
         arrays.add("", weights).context("can't copy the weights")?;
@@ -225,7 +225,7 @@ impl Course {
             ("epochs", self.epoch.to_string()),
             ("weights", hash.clone()),
         ];
-        arrays.metadata.extend(metadata.map(|(key, value)| (key.to_owned(), value)));
+        arrays.metadata.extend(metadata.into_iter().chain(told).map(|(key, value)| (key.to_owned(), value)));
         arrays.write(&self.spec.folder.join(WEIGHTS))?;
         Ok(hash)
     }

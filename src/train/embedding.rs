@@ -12,13 +12,14 @@ use super::{
     Event,
     course::{Course, Extent, Setup},
     distortion::Distortions,
-    examples::{Augmentation, Part, seed_of},
+    examples::{Part, seed_of},
     fit::{Lesson, Measured},
     predictor::as_images,
     triplets::{
         Batches, Collapse, Distance, Embeddings, Geometry, Mean, Mining, Objective, Offline, Reason, Remedy, Spread, Step, Triplet,
         TripletError, Triplets, Watch, contrast::MultiSimilarity, losses::triplet_margin,
     },
+    views::Augmentation,
 };
 use crate::{
     data::{Datasets, Split},
@@ -263,7 +264,7 @@ impl Lesson for Embedding {
         let mut noise = Noise::new(seed_of(seed, number, "dropout"), course.device);
         let mut draws = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "mining"));
         let mut views = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, number, "augmentation"));
-        let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip, turn: false };
+        let augmentation = Augmentation { shift: self.config.shift, flip: self.config.flip, ..Augmentation::default() };
         let distortions = Distortions { rotation: self.config.rotation, zoom: self.config.zoom };
         let mut watch = match self.watch.take() {
             Some((known, watch)) if known == objective => watch,

@@ -6,6 +6,7 @@ use rand::{RngExt as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
 
+use super::views::{Augmentation, View};
 use crate::{
     data::{Dataset, Datasets, Examples, Split},
     error::AppResult,
@@ -20,15 +21,35 @@ pub struct Part {
     pub range: Range<usize>,
 }
 
-/// How images change each time they are seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Augmentation {
-    /// Moved by at most so many pixels each way, each offset as likely; what comes in is 0.
-    pub shift: usize,
-    /// Mirrored left to right, every second time.
-    pub flip: bool,
-    /// Turned by none, one, two or three quarters, each as likely. Of square images only.
-    pub turn: bool,
+/// Which examples an epoch shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampling {
+    /// Each once, in an order of chance.
+    #[default]
+    Shuffled,
+    /// As many in all, each of a class of chance, each class as likely: rare examples come often, common ones not always.
+    Balanced,
+}
+
+impl Sampling {
+    /// Places of the examples with these labels.
+    fn order(self, labels: &[u8], random: &mut Xoshiro256PlusPlus) -> Vec<u32> {
+        let places = 0..labels.len() as u32;
+        if self == Self::Shuffled {
+            let mut order: Vec<u32> = places.collect();
+            order.shuffle(random);
+            return order;
+        }
+        let mut classes = vec![Vec::new(); 256];
+        places.for_each(|place| classes[usize::from(labels[place as usize])].push(place));
+        classes.retain(|class| !class.is_empty());
+        let mut draw = || {
+            let class = &classes[random.random_range(0..classes.len())];
+            class[random.random_range(0..class.len())]
+        };
+        labels.iter().map(|_| draw()).collect()
+    }
 }
 
 /// The examples of one epoch, in its order.
@@ -123,9 +144,8 @@ impl Part {
 
     /// The examples in the order of `epoch`, which `seed` and the epoch's number decide.
     #[must_use]
-    pub fn epoch(&self, seed: u64, epoch: u64, augmentation: Augmentation) -> Epoch<'_> {
-        let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "order")));
+    pub fn epoch(&self, seed: u64, epoch: u64, sampling: Sampling, augmentation: Augmentation) -> Epoch<'_> {
+        let order = sampling.order(self.labels(), &mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "order")));
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, epoch, "augmentation"));
         let views = match augmentation.views() as u16 {
             1 => Vec::new(),
@@ -140,9 +160,7 @@ impl Part {
         if view == View::default() {
             pixels.extend_from_slice(image);
         } else {
-            let start = pixels.len();
-            pixels.resize(start + image.len(), 0);
-            moved(image, self.examples.shape(), view, &mut pixels[start..]);
+            view.append(image, self.examples.shape(), pixels);
         }
     }
 }
@@ -166,80 +184,6 @@ impl Epoch<'_> {
         for place in range {
             let view = self.views.get(place).map_or(View::default(), |view| self.augmentation.view(usize::from(*view)));
             self.part.append(self.order[place] as usize, view, pixels);
-        }
-    }
-}
-
-/// One way to see an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct View {
-    right: isize,
-    down: isize,
-    mirrored: bool,
-    /// Quarters of a turn, clockwise.
-    quarters: u8,
-}
-
-impl Augmentation {
-    /// How many ways to see an image there are.
-    #[must_use]
-    pub fn views(self) -> usize {
-        let offsets = 2 * self.shift + 1;
-        offsets * offsets * self.sides() * if self.turn { 4 } else { 1 }
-    }
-
-    /// The way of this number, below [`Self::views`].
-    #[must_use]
-    pub fn view(self, number: usize) -> View {
-        let (offsets, reach) = (2 * self.shift + 1, self.shift as isize);
-        let offset = |number: usize| (number % offsets) as isize - reach;
-        let rest = number / (offsets * offsets);
-        let (mirrored, quarters) = (rest % self.sides() == 1, (rest / self.sides()) as u8);
-        View { right: offset(number), down: offset(number / offsets), mirrored, quarters }
-    }
-
-    fn sides(self) -> usize {
-        if self.flip { 2 } else { 1 }
-    }
-}
-
-/// A square image turned clockwise by so many quarters.
-fn turned(image: &[u8], side: usize, channels: usize, quarters: u8) -> Vec<u8> {
-    let mut turned = Vec::with_capacity(image.len());
-    for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
-        let [row, column] = match quarters % 4 {
-            0 => [row, column],
-            1 => [side - 1 - column, row],
-            2 => [side - 1 - row, side - 1 - column],
-            _ => [column, side - 1 - row],
-        };
-        turned.extend_from_slice(&image[(row * side + column) * channels..][..channels]);
-    }
-    turned
-}
-
-/// Writes `image` moved right and down, after turning and mirroring it where that is asked for, into `target`, which is all 0.
-fn moved(image: &[u8], [height, width, channels]: [usize; 3], view: View, target: &mut [u8]) {
-    let View { right, down, mirrored, quarters } = view;
-    let turned = (quarters > 0).then(|| turned(image, height, channels, quarters));
-    let image = turned.as_deref().unwrap_or(image);
-    let line = width * channels;
-    let right = right.clamp(-(width as isize), width as isize);
-    // Columns that are filled, and where the first of them comes from.
-    let filled = right.max(0) as usize..(width as isize + right.min(0)).max(0) as usize;
-    let from = (-right).max(0) as usize;
-    for row in 0..height {
-        let Some(source) = row.checked_add_signed(-down).filter(|source| *source < height) else { continue };
-        let source = &image[source * line..(source + 1) * line];
-        let target = &mut target[row * line..(row + 1) * line];
-        if !mirrored {
-            let count = filled.len() * channels;
-            target[filled.start * channels..][..count].copy_from_slice(&source[from * channels..][..count]);
-            continue;
-        }
-        for (step, column) in filled.clone().enumerate() {
-            let pixel = (width - 1 - from - step) * channels;
-            target[column * channels..][..channels].copy_from_slice(&source[pixel..pixel + channels]);
         }
     }
 }
@@ -270,7 +214,7 @@ mod tests {
     #[test]
     fn an_epoch_shows_every_image_once_with_its_label_in_an_order_of_its_own() {
         let part = part(20);
-        let labels = |seed, number| part.epoch(seed, number, Augmentation::default()).labels().collect::<Vec<_>>();
+        let labels = |seed, number| part.epoch(seed, number, Sampling::Shuffled, Augmentation::default()).labels().collect::<Vec<_>>();
         assert_eq!(labels(1, 1), labels(1, 1));
         assert_ne!(labels(1, 1), labels(1, 2));
         assert_ne!(labels(1, 1), labels(2, 1));
@@ -278,7 +222,7 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, (0..20).collect::<Vec<u8>>());
 
-        let epoch = part.epoch(1, 1, Augmentation::default());
+        let epoch = part.epoch(1, 1, Sampling::Shuffled, Augmentation::default());
         let labels: Vec<u8> = epoch.labels().collect();
         let mut pixels = Vec::new();
         epoch.fill(3..5, &mut pixels);
@@ -288,69 +232,24 @@ mod tests {
     }
 
     #[test]
-    fn images_move_and_mirror() {
-        let image = [1, 2, 3, 4, 5, 6];
-        let view = |right, down, mirrored| {
-            let mut target = [0; 6];
-            moved(&image, [2, 3, 1], View { right, down, mirrored, quarters: 0 }, &mut target);
-            target
-        };
-        assert_eq!(view(0, 0, false), image);
-        assert_eq!(view(1, 0, false), [0, 1, 2, 0, 4, 5]);
-        assert_eq!(view(-1, 0, false), [2, 3, 0, 5, 6, 0]);
-        assert_eq!(view(0, 1, false), [0, 0, 0, 1, 2, 3]);
-        assert_eq!(view(0, -1, false), [4, 5, 6, 0, 0, 0]);
-        assert_eq!(view(0, 0, true), [3, 2, 1, 6, 5, 4]);
-        assert_eq!(view(1, 0, true), [0, 3, 2, 0, 6, 5]);
-        assert_eq!(view(-1, 0, true), [2, 1, 0, 5, 4, 0]);
-        assert_eq!(view(3, 0, false), [0; 6]);
-        assert_eq!((view(7, 0, false), view(-7, 5, true)), ([0; 6], [0; 6]));
-        let mut colours = [0; 6];
-        moved(&image, [1, 2, 3], View { mirrored: true, ..View::default() }, &mut colours);
-        assert_eq!(colours, [4, 5, 6, 1, 2, 3]);
-    }
-
-    #[test]
-    fn squares_turn_by_quarters_before_they_are_mirrored_and_moved() {
-        let image = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-        let view = |view| {
-            let mut target = [0; 9];
-            moved(&image, [3, 3, 1], view, &mut target);
-            target
-        };
-        let quarters = |quarters| View { quarters, ..View::default() };
-        assert_eq!(view(quarters(1)), [7, 4, 1, 8, 5, 2, 9, 6, 3]);
-        assert_eq!(view(quarters(2)), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
-        assert_eq!(view(quarters(3)), [3, 6, 9, 2, 5, 8, 1, 4, 7]);
-        assert_eq!(view(View { mirrored: true, ..quarters(1) }), [1, 4, 7, 2, 5, 8, 3, 6, 9]);
-        assert_eq!(view(View { right: 1, ..quarters(2) }), [0, 9, 8, 0, 6, 5, 0, 3, 2]);
-        let mut colours = [0; 12];
-        moved(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [2, 2, 3], quarters(1), &mut colours);
-        assert_eq!(colours, [7, 8, 9, 1, 2, 3, 10, 11, 12, 4, 5, 6]);
-    }
-
-    #[test]
-    fn views_are_all_offsets_on_both_sides() {
-        let augmentation = Augmentation { shift: 1, flip: true, turn: false };
-        let views: std::collections::BTreeSet<View> = (0..augmentation.views()).map(|number| augmentation.view(number)).collect();
-        assert_eq!(views.len(), 18);
-        assert!(views.iter().all(|view| view.right.abs() <= 1 && view.down.abs() <= 1));
-        assert_eq!((Augmentation::default().views(), Augmentation::default().view(0)), (1, View::default()));
-        for (flip, count) in [(false, 4), (true, 8)] {
-            let turning = Augmentation { shift: 0, flip, turn: true };
-            let views: std::collections::BTreeSet<View> = (0..turning.views()).map(|number| turning.view(number)).collect();
-            assert_eq!((views.len(), turning.views()), (count, count));
-            assert!(views.iter().all(|view| view.quarters < 4));
-        }
+    fn balanced_sampling_shows_every_class_as_often() {
+        // 18 examples of class 3, two of class 1, none of the others.
+        let labels: Vec<u8> = (0..20).map(|place| if place < 18 { 3 } else { 1 }).collect();
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let drawn: Vec<u32> = (0..200).flat_map(|_| Sampling::Balanced.order(&labels, &mut random)).collect();
+        assert_eq!(drawn.len(), 4_000, "an epoch has as many examples as there are");
+        let rare = drawn.iter().filter(|place| **place >= 18).count();
+        assert!((1_800..2_200).contains(&rare), "{rare} of 4,000: half, within six standard deviations");
+        assert!((0..20).all(|place| drawn.contains(&place)));
     }
 
     #[test]
     fn an_epoch_draws_every_view_and_knows_where_its_answers_stand() {
         let part = part(20);
-        let augmentation = Augmentation { shift: 1, flip: true, turn: false };
+        let augmentation = Augmentation { shift: 1, flip: true, ..Augmentation::default() };
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..40 {
-            let epoch = part.epoch(1, number, augmentation);
+            let epoch = part.epoch(1, number, Sampling::Shuffled, augmentation);
             let mut pixels = Vec::new();
             epoch.fill(0..20, &mut pixels);
             for (place, answer) in epoch.answer_places().enumerate() {
@@ -362,7 +261,7 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 18);
-        let plain: Vec<usize> = part.epoch(1, 1, Augmentation::default()).answer_places().collect();
+        let plain: Vec<usize> = part.epoch(1, 1, Sampling::Shuffled, Augmentation::default()).answer_places().collect();
         assert!(plain.iter().all(|place| *place < 20));
     }
 }

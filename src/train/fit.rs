@@ -52,6 +52,11 @@ pub(super) trait Lesson {
 
     /// Learns from every example once, then validates; what was measured. `None` when it was cancelled on the way.
     fn epoch(&mut self, course: &mut Course, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<Option<Vec<Measured>>>;
+
+    /// What is to be known beside the final weights to use the network, by name; kept with them.
+    fn end(&mut self, _course: &Course, _say: &mut dyn FnMut(Event)) -> AppResult<Vec<(&'static str, String)>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A number about an epoch: of which examples, its name, its value.
@@ -85,5 +90,6 @@ fn fit(mut lesson: impl Lesson, setup: Setup, say: &mut dyn FnMut(Event), cancel
         course.keep()?;
         say(Event::Checkpoint { epoch: course.epoch });
     }
-    Ok(Ended { state: State::Done, reason: None, outcome: Some(Outcome { weights: course.finish()? }) })
+    let told = lesson.end(&course, say)?;
+    Ok(Ended { state: State::Done, reason: None, outcome: Some(Outcome { weights: course.finish(told)? }) })
 }

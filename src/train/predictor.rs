@@ -3,17 +3,19 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tch::{Device, Kind, Tensor};
 
 use super::{
     checkpoint::{Arrays, WEIGHTS},
     course::initial_weights,
+    temperature,
 };
 use crate::{
     data::{self, Dataset},
     error::{AppError, AppResult},
-    models::{self, Answer, Network, Weights, infer},
+    models::{self, Answer, ModelError, Network, Weights, infer},
 };
 
 /// A network with the weights of a finished run. It may be sent to the thread that owns it.
@@ -21,7 +23,24 @@ pub struct Predictor {
     network: Arc<dyn Network>,
     pub(super) weights: Weights,
     device: Device,
+    pub(super) views: Views,
+    /// What the logarithms of its probabilities are divided by.
+    temperature: Option<f64>,
 }
+
+/// In how many ways a classifier looks at an image that it is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Views {
+    /// As it is.
+    #[default]
+    One,
+    /// In all eight that quarter turns and mirroring make; its answer is their mean.
+    FlipsAndTurns,
+}
+
+/// The key of a temperature among what is told of final weights.
+pub(super) const TEMPERATURE: &str = "temperature";
 
 /// Images to a forward pass: a chunk's pixels stay within the processor's caches.
 const CHUNK: usize = 1024;
@@ -42,7 +61,7 @@ impl Predictor {
     pub fn untrained(system: &str, config: &Map<String, Value>, seed: u64, device: Device) -> AppResult<Self> {
         let network = network_of(system, config, dataset_of(config)?)?;
         let weights = initial_weights(&*network, seed, device);
-        Ok(Self { network, weights, device })
+        Ok(Self { network, weights, device, views: Views::of(config)?, temperature: None })
     }
 
     /// As [`Self::open`], of the system and configuration that the weights' file itself tells; gives the configuration too.
@@ -57,7 +76,11 @@ impl Predictor {
         let network = network_of(system, config, dataset_of(config)?)?;
         let weights = Weights::zeros(&network.parameters(), device);
         arrays.set("", &weights).map_err(|error| AppError::Unavailable(format!("{}: {error}.", folder.join(WEIGHTS).display())))?;
-        Ok(Self { network, weights, device })
+        let told = arrays.metadata.get(TEMPERATURE).map(|text| text.parse::<f64>());
+        let temperature = told.transpose().map_err(|error| {
+            AppError::Unavailable(format!("{}: its temperature is no number: {error}.", folder.join(WEIGHTS).display()))
+        })?;
+        Ok(Self { network, weights, device, views: Views::of(config)?, temperature })
     }
 
     /// The network.
@@ -80,13 +103,39 @@ impl Predictor {
         let mut answers = Vec::with_capacity(images.len() / size * self.network.outputs() as usize);
         for chunk in images.chunks(CHUNK * size) {
             let images = as_images(chunk, shape, self.device);
-            let mut answer = infer(&*self.network, &self.weights, &images).context("the network can't be used")?;
-            if self.network.answer() == Answer::Classes {
-                answer = answer.exp();
-            }
-            answers.extend(Weights::values(&answer).context("the network can't be used")?);
+            let answer = match self.network.answer() {
+                Answer::Classes => self.views.probabilities(&*self.network, &self.weights, &images),
+                Answer::Embedding => infer(&*self.network, &self.weights, &images),
+            };
+            answers.extend(Weights::values(&answer.context("the network can't be used")?).context("the network can't be used")?);
+        }
+        if let Some(temperature) = self.temperature {
+            temperature::apply(&mut answers, self.network.outputs() as usize, temperature);
         }
         Ok(answers)
+    }
+}
+
+impl Views {
+    /// Those that `config` asks for; one where it does not say.
+    fn of(config: &Map<String, Value>) -> AppResult<Self> {
+        let asked = config.get("views").cloned().map(serde_json::from_value);
+        Ok(asked.transpose().context("the configuration's views are none")?.unwrap_or_default())
+    }
+
+    /// The mean of the probabilities `[n, classes]` over the views of images `[n, height, width, channels]`, square ones where there are several.
+    pub(super) fn probabilities(self, network: &dyn Network, weights: &Weights, images: &Tensor) -> Result<Tensor, ModelError> {
+        let look = |images: &Tensor| Ok::<_, ModelError>(infer(network, weights, images)?.exp());
+        if self == Self::One {
+            return look(images);
+        }
+        let mut sum = images.new_zeros([images.size()[0], network.outputs()], (Kind::Float, images.device()));
+        for mirrored in [images.shallow_clone(), images.flip([2])] {
+            for quarters in 0..4 {
+                sum += look(&mirrored.rot90(quarters, [1, 2]).contiguous())?;
+            }
+        }
+        Ok(sum / 8.0)
     }
 }
 

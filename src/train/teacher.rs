@@ -8,11 +8,7 @@ use std::{
 use anyhow::Context as _;
 use tch::{Device, Kind, Tensor};
 
-use super::{
-    Predictor, Spec,
-    examples::{Augmentation, Part},
-    predictor::as_images,
-};
+use super::{Predictor, Spec, examples::Part, predictor::as_images, views::Augmentation};
 use crate::error::{AppError, AppResult};
 
 /// The teachers of a training.
@@ -74,16 +70,19 @@ impl Teachers {
                 }
                 pixels.clear();
                 (start..part.len().min(start + CHUNK)).for_each(|place| part.append(place, augmentation.view(view), &mut pixels));
-                let mut sum: Option<Tensor> = None;
-                for predictor in &self.predictors {
-                    let images = as_images(&pixels, predictor.network().input(), device);
-                    let logits = tch::no_grad(|| predictor.network().forward(&predictor.weights, &images, None));
-                    let probabilities = (logits / temperature).softmax(-1, Kind::Float);
-                    sum = Some(sum.map_or_else(|| probabilities.shallow_clone(), |sum| sum + &probabilities));
-                }
-                answers.extend(sum.map(|sum| sum / self.predictors.len() as f64));
+                let shape = self.predictors[0].network().input();
+                answers.push(self.look(&as_images(&pixels, shape, device), temperature));
             }
         }
         Some(Tensor::cat(&answers, 0))
+    }
+    /// The mean of their probabilities for images `[rows, height, width, channels]` from 0 to 1, `[rows, classes]`.
+    pub(super) fn look(&self, images: &Tensor, temperature: f64) -> Tensor {
+        let answer = |predictor: &Predictor| {
+            let logits = tch::no_grad(|| predictor.network().in_use(&predictor.weights, images));
+            (logits / temperature).softmax(-1, Kind::Float)
+        };
+        let sum = self.predictors.iter().map(answer).reduce(|sum, answer| sum + answer);
+        sum.expect("there is a teacher in every list of ids") / self.predictors.len() as f64
     }
 }

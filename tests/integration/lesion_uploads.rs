@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     classifiers::{form, post},
-    lesions::{number, trained},
+    lesion_evaluation::{number, trained},
     support::Server,
 };
 

@@ -14,6 +14,7 @@ mod command_line;
 mod datasets;
 mod fetch;
 mod glove;
+mod lesion_evaluation;
 mod lesion_uploads;
 mod lesions;
 mod metrics;

@@ -68,7 +68,7 @@ fn examples(count: i64) -> (Tensor, Tensor) {
 fn batch(count: i64) -> Batch {
     let (images, labels) = examples(count);
     let targets = labels.one_hot(CLASSES).to_kind(Kind::Float);
-    Batch { images, log_probabilities: targets.zeros_like(), targets }
+    Batch { images, log_probabilities: targets.zeros_like(), targets, focusing: 0.0 }
 }
 
 fn largest_difference(one: &Tensor, other: &Tensor) -> f64 {
@@ -262,7 +262,7 @@ fn a_step_of_the_residual_network_is_pytorchs() {
     let gradient = weights.zeros_like();
     let images = tensor(&answers, "images").0;
     let targets = Tensor::arange(6, (Kind::Int64, Device::Cpu)).one_hot(CLASSES).to_kind(Kind::Float);
-    let batch = Batch { images, log_probabilities: targets.zeros_like(), targets };
+    let batch = Batch { images, log_probabilities: targets.zeros_like(), targets, focusing: 0.0 };
     models::gradients(&network, &weights, &gradient).compute(&batch, &mut Noise::new(1, Device::Cpu));
     let expected = tensor(&step, "logits").0.log_softmax(-1, Kind::Float);
     assert!(largest_difference(&batch.log_probabilities, &expected) < 1e-4);

@@ -81,6 +81,53 @@ fn resnet14() -> Vec<Field> {
             &["none", "balanced"],
             "Whether an example counts the more the rarer its class is, so that all classes together count as much.",
         ),
+        choice(
+            "sampling",
+            &["shuffled", "balanced"],
+            "Whether an epoch shows every example once, or as many of every class, drawn anew.",
+        ),
+        choice(
+            "loss",
+            &["cross_entropy", "focal"],
+            "What is made small. Focal loss lets examples that are told well already count less (Lin et al. 2017).",
+        ),
+        number("focusing", 2.0, 0.0, 10.0, "The focal loss's exponent: how much less."),
+        choice(
+            "padding",
+            &["zeros", "reflected"],
+            "What comes in where an image is moved: black, or the image mirrored at its border.",
+        ),
+        number(
+            "colour",
+            0.0,
+            0.0,
+            0.9,
+            "Each time an image is seen, its brightness, contrast and saturation are each multiplied by a number at most so far from 1.",
+        ),
+        number(
+            "mixup",
+            0.0,
+            0.0,
+            10.0,
+            "Shape of the Beta distribution by whose draws images and targets of a batch are blended in pairs (Zhang et al. 2018); 0: none.",
+        ),
+        number(
+            "cutmix",
+            0.0,
+            0.0,
+            10.0,
+            "The same, but a rectangle of one image takes the other's place (Yun et al. 2019); with mixup, each image has one of both.",
+        ),
+        choice(
+            "views",
+            &["one", "flips_and_turns"],
+            "How the finished network looks at an image: as it is, or in the eight ways that mirroring and quarter turns make, whose mean it answers.",
+        ),
+        boolean(
+            "calibrated",
+            false,
+            "At the end, a temperature is found that makes its probabilities fit the validation examples best (Guo et al. 2017).",
+        ),
     ]);
     fields
 }
@@ -180,7 +227,7 @@ fn training(defaults: &Training) -> [Field; 6] {
 /// How images change each time they are seen.
 fn augmentation() -> [Field; 2] {
     [
-        integer("shift", 0, 0, 2, "Each time an image is seen it is moved by at most so many pixels each way."),
+        integer("shift", 0, 0, 4, "Each time an image is seen it is moved by at most so many pixels each way."),
         boolean("flip", false, "Each time an image is seen it is mirrored or not, by chance."),
     ]
 }
