@@ -188,7 +188,12 @@ pub(super) fn read_dealt(images: &Path, table: &Path, split: Split, dataset: &Da
             return Err(DataError::new(table, "names more images than there are"));
         };
         if label != groups.row(*at).label {
-            let reason = format!("says that image {} of {} is of class {}; it is of {label}", at.index, Split::ALL[at.split].name(), groups.row(*at).label);
+            let reason = format!(
+                "says that image {} of {} is of class {}; it is of {label}",
+                at.index,
+                Split::ALL[at.split].name(),
+                groups.row(*at).label
+            );
             return Err(DataError::new(table, reason));
         }
         pixels.extend_from_slice(image);

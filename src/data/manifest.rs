@@ -375,7 +375,10 @@ mod tests {
     #[test]
     fn a_class_is_meant_by_its_label_its_abbreviation_or_its_name() {
         let skin = &datasets()[3];
-        assert_eq!(["4", "mel", "melanoma", "vasc", "7", "nevus", ""].map(|text| skin.class(text)), [Some(4), Some(4), Some(4), Some(6), None, None, None]);
+        assert_eq!(
+            ["4", "mel", "melanoma", "vasc", "7", "nevus", ""].map(|text| skin.class(text)),
+            [Some(4), Some(4), Some(4), Some(6), None, None, None]
+        );
         assert_eq!((skin.short_name(5), skin.short_name(7), datasets()[0].short_name(3)), (Some("nv"), None, Some("3")));
     }
 

@@ -109,7 +109,9 @@ fn damage(path: &Path, dataset: &Dataset, download: &Download) -> Option<String>
         Format::Idx if download.file_name.contains("labels") => idx::read_labels(path).map(drop),
         Format::Idx => idx::read_images(path).map(drop),
         _ if dataset.groups.as_ref().is_some_and(|table| table.file_name == download.file_name) => Table::read(path, dataset).map(drop),
-        Format::Npz | Format::Dealt => dataset.splits.iter().try_for_each(|(split, _)| npz::read(path, *split, dataset.classes.len()).map(drop)),
+        Format::Npz | Format::Dealt => {
+            dataset.splits.iter().try_for_each(|(split, _)| npz::read(path, *split, dataset.classes.len()).map(drop))
+        }
         Format::Drawn(_) => Ok(()),
     };
     outcome.err().map(|error| error.to_string())

@@ -219,12 +219,19 @@ impl Explained {
     #[must_use]
     pub fn said(&self) -> usize {
         let best = |best: usize, class: usize| if self.probabilities[class] > self.probabilities[best] { class } else { best };
-        if self.probabilities.is_empty() { self.heat.first().map_or(0, |(class, _)| *class) } else { (1..self.probabilities.len()).fold(0, best) }
+        if self.probabilities.is_empty() {
+            self.heat.first().map_or(0, |(class, _)| *class)
+        } else {
+            (1..self.probabilities.len()).fold(0, best)
+        }
     }
 }
 
 fn unexplained(run: &Run) -> AppError {
-    AppError::Conflict(format!("The network of {} does not tell where it looks: it does not end with means of maps and one dense layer.", run.id))
+    AppError::Conflict(format!(
+        "The network of {} does not tell where it looks: it does not end with means of maps and one dense layer.",
+        run.id
+    ))
 }
 
 fn to_unit_length(row: &mut [f32]) {

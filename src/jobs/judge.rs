@@ -245,7 +245,9 @@ impl Judge {
         let places = match asked.lesions {
             Lesions::All => None,
             Lesions::Unseen if asked.split == Split::Train => {
-                return Err(refuse("is \"unseen\": of the training split the network has seen every lesion; ask for validation or test.".into()));
+                return Err(refuse(
+                    "is \"unseen\": of the training split the network has seen every lesion; ask for validation or test.".into(),
+                ));
             }
             Lesions::Unseen => {
                 let seen = self.seen(&whole).map_err(|why| refuse(format!("is \"unseen\", and can't be told. {why}")))?;
@@ -254,7 +256,9 @@ impl Judge {
         };
         let predictions = match &places {
             None => whole.predictions.clone(),
-            Some(places) => whole.predictions.selected(places).map_err(|_| refuse("is \"unseen\", and every lesion of the split was seen.".into()))?,
+            Some(places) => {
+                whole.predictions.selected(places).map_err(|_| refuse("is \"unseen\", and every lesion of the split was seen.".into()))?
+            }
         };
         let groups = match (&whole.groups, &places) {
             (Some(groups), Some(places)) => Some(places.iter().map(|&place| groups[place as usize]).collect()),
@@ -273,7 +277,8 @@ impl Judge {
             Decision::MostProbable => Ok(Settled::MostProbable),
             Decision::Prior(Setting::Given(exponent)) => Ok(Settled::Prior { exponent: *exponent, chosen: false }),
             Decision::Prior(Setting::Chosen) => {
-                let swept = metrics::sweep(&validation()?.predictions, &self.learned(&whole.run)?).map_err(|error| AppError::Internal(error.into()))?;
+                let swept = metrics::sweep(&validation()?.predictions, &self.learned(&whole.run)?)
+                    .map_err(|error| AppError::Internal(error.into()))?;
                 let exponent = metrics::most_balanced(&swept).map_or(0.0, |best| best.exponent);
                 Ok(Settled::Prior { exponent, chosen: true })
             }

@@ -128,7 +128,11 @@ impl Judge {
             split: judgement.split.name(),
             lesions: judgement.lesions,
             of: question.id,
-            classes: question.classes.iter().map(|&label| Class { label, name: dataset.classes[label].clone(), code: code(label) }).collect(),
+            classes: question
+                .classes
+                .iter()
+                .map(|&label| Class { label, name: dataset.classes[label].clone(), code: code(label) })
+                .collect(),
             n: predictions.len(),
             positives: predictions.labels().iter().filter(|label| yes(label)).count() as u64,
             auc: ranking.roc_area(),
@@ -147,9 +151,8 @@ impl Judge {
 
     fn prior_sweep(&self, judgement: &Judgement, validation: Option<&Arc<Judgement>>) -> AppResult<Option<PriorSweep>> {
         let Ok(learned) = self.learned(&judgement.run) else { return Ok(None) };
-        let swept = |judgement: &Judgement| {
-            metrics::sweep(&judgement.predictions, &learned).map_err(|error| AppError::Internal(error.into()))
-        };
+        let swept =
+            |judgement: &Judgement| metrics::sweep(&judgement.predictions, &learned).map_err(|error| AppError::Internal(error.into()));
         let exponents = swept(judgement)?;
         let best = validation.map(|validation| swept(validation)).transpose()?.as_deref().and_then(metrics::most_balanced);
         let chosen = best.and_then(|validation| {

@@ -143,8 +143,9 @@ mod tests {
 
     #[test]
     fn one_seed_gives_one_result_and_another_another() {
-        let of =
-            |seed| Resampling { seed, repeats: 50, ..Resampling::of_examples(100) }.intervals(|times| vec![share(times, |index| index < 50)]);
+        let of = |seed| {
+            Resampling { seed, repeats: 50, ..Resampling::of_examples(100) }.intervals(|times| vec![share(times, |index| index < 50)])
+        };
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
     }

@@ -258,7 +258,10 @@ mod tests {
         let found = sweep(&predictions(), &[8, 4, 4]).unwrap();
         assert_eq!((found.len(), found[0].exponent, found[30].exponent), (31, 0.0, 1.5));
         // Recall of 0: a half until 0.4, then none; of 1: all; of 2: none.
-        assert_eq!(most_balanced(&found).unwrap(), Adjusted { exponent: 0.0, accuracy: 0.5, balanced_accuracy: 0.5, macro_f1: found[0].macro_f1 });
+        assert_eq!(
+            most_balanced(&found).unwrap(),
+            Adjusted { exponent: 0.0, accuracy: 0.5, balanced_accuracy: 0.5, macro_f1: found[0].macro_f1 }
+        );
         assert_eq!((most_balanced(&[]), found[20].balanced_accuracy), (None, 1.0 / 3.0));
     }
 

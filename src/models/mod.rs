@@ -12,6 +12,7 @@ mod graph;
 mod mlp;
 mod network;
 mod noise;
+pub mod residual;
 mod resnet14;
 mod triplet;
 mod weights;

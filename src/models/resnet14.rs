@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::{Features, Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
+use super::{
+    Batch, Features, Gradients, Initial, Layer, ModelError, Network, Noise, Parameter, Weights,
+    network::number,
+    residual::{Prepared, ResidualNetwork, Shape},
+    weights::{slices, values, values_of},
+};
 
 /// Convolution 3×3; three stacks of two residual blocks, each two convolutions 3×3; the mean over all places; dense. Every convolution but
 /// the projections is followed by a batch normalisation, and 14 layers have weights on the longest way.
@@ -82,6 +87,13 @@ impl ResNet14 {
             (stack, 0) => Block { inputs: width(stack - 1), filters: width(stack), stride: 2 },
             (stack, _) => Block { inputs: width(stack), filters: width(stack), stride: 1 },
         })
+    }
+
+    /// As our own kernels take it; `None` where they are not made for it (filters that are no multiple of 8), which then goes libtorch's way.
+    fn shape(&self) -> Option<Shape> {
+        let [height, width, channels] = self.input.map(|side| side as usize);
+        let shape = Shape { height, width, channels, filters: self.filters as usize, classes: self.classes as usize };
+        shape.check().is_ok().then_some(shape)
     }
 
     /// All layers but the last two: maps `[rows, 4 filters, height, width]`.
@@ -161,12 +173,18 @@ impl Network for ResNet14 {
             let own = self.parameters().into_iter().filter(|part| part.initial.is_learned() && part.name.starts_with(prefix));
             own.map(|part| part.shape.iter().product::<i64>()).sum()
         };
+        // Each weight of more than one axis meets every place that its layer gives.
+        let products = |prefix: &str, places: i64| {
+            let weights = self.parameters().into_iter().filter(|part| part.name.starts_with(prefix) && part.shape.len() > 1);
+            weights.map(|part| part.shape.iter().product::<i64>() * places).sum()
+        };
         let [height, width, _] = self.input;
         let stem = Layer {
             name: "stem",
             kind: "convolution 3x3, batch normalisation, relu",
             output: vec![self.filters, height, width],
             parameters: count("stem"),
+            multiply_adds: products("stem", height * width),
         };
         let blocks = BLOCKS.iter().zip(self.blocks()).zip(self.sides()).map(|((names, block), [height, width])| Layer {
             name: names.block,
@@ -177,16 +195,18 @@ impl Network for ResNet14 {
             },
             output: vec![block.filters, height, width],
             parameters: count(names.block),
+            multiply_adds: products(names.block, height * width),
         });
         let features = 4 * self.filters;
-        let pooling = Layer { name: "pooling", kind: "mean over all places", output: vec![features], parameters: 0 };
-        let output = Layer { name: "output", kind: "dense", output: vec![self.classes], parameters: count("output") };
+        let flat = |name, kind, values, parameters, multiply_adds| Layer { name, kind, output: vec![values], parameters, multiply_adds };
+        let pooling = flat("pooling", "mean over all places", features, 0, 0);
+        let output = flat("output", "dense", self.classes, count("output"), products("output", 1));
         std::iter::once(stem).chain(blocks).chain([pooling, output]).collect()
     }
 
     fn forward(&self, weights: &Weights, images: &Tensor, noise: Option<&mut Noise>) -> Tensor {
         let mut layers = Layers::new(weights, noise.is_some());
-        let pooled = self.maps(&mut layers, images).mean_dim([2_i64, 3].as_slice(), false, Kind::Float); // [rows, 4 filters]
+        let pooled = self.maps(&mut layers, images).mean_dim([2_i64, 3].as_slice(), false, None); // [rows, 4 filters]
         let [weight, bias] = [layers.next(), layers.next()];
         pooled.linear(weight, Some(bias)) // [rows, classes]
     }
@@ -197,6 +217,59 @@ impl Network for ResNet14 {
         let [head, bias] = [layers.next().shallow_clone(), layers.next().shallow_clone()];
         let pooled = maps.mean_dim([2_i64, 3].as_slice(), false, Kind::Float);
         Some(Features { maps: maps.permute([0, 2, 3, 1]), pooled, head, bias })
+    }
+
+    fn in_use(&self, weights: &Weights, images: &Tensor) -> Tensor {
+        let prepared =
+            self.shape().filter(|_| images.device() == Device::Cpu).and_then(|shape| Prepared::of(shape, values(weights.views())).ok());
+        match prepared {
+            Some(prepared) => Tensor::from_slice(&prepared.infer(&values_of(images))).view([images.size()[0], self.classes]),
+            None => self.forward(weights, images, None),
+        }
+    }
+
+    fn hand_written(&self, weights: &Weights, gradient: &Weights) -> Option<Box<dyn Gradients>> {
+        let shape = self.shape().filter(|_| weights.flat().device() == Device::Cpu)?;
+        let shared = |views: &[Tensor]| views.iter().map(Tensor::shallow_clone).collect::<Vec<_>>();
+        let mut learned = shared(weights.views());
+        let statistics = learned.split_off(weights.learned());
+        Some(Box::new(HandWritten {
+            network: ResidualNetwork::new(shape).ok()?,
+            learned,
+            statistics,
+            gradient: shared(&gradient.views()[..gradient.learned()]),
+            sums: shape.parameters().into_iter().map(|size| vec![0.0; size]).collect(),
+        }))
+    }
+}
+
+/// Our own kernels, between libtorch's buffers: what is copied is a thousandth of what a step reads and writes.
+struct HandWritten {
+    network: ResidualNetwork,
+    learned: Vec<Tensor>,
+    /// Running means and variances.
+    statistics: Vec<Tensor>,
+    gradient: Vec<Tensor>,
+    /// The gradient, before it is copied.
+    sums: Vec<Vec<f32>>,
+}
+
+impl Gradients for HandWritten {
+    fn compute(&mut self, batch: &Batch, _noise: &mut Noise) {
+        let _guard = tch::no_grad_guard();
+        let weights = values(&self.learned);
+        let mut running = values(&self.statistics);
+        let logits = self.network.forward(&slices(&weights), &mut running, &values_of(&batch.images));
+        let log_probabilities = Tensor::from_slice(&logits).view_as(&batch.targets).log_softmax(-1, Kind::Float);
+        batch.log_probabilities.shallow_clone().copy_(&log_probabilities);
+        let targets = batch.pull();
+        // By the logits; a row's targets need not sum to one.
+        let sum = targets.sum_dim_intlist(-1_i64, true, Kind::Float);
+        let slope = (log_probabilities.exp() * sum - &targets) / targets.size()[0] as f64;
+        self.network.backward(&slices(&weights), &values_of(&slope), &mut self.sums);
+        for (tensor, values) in self.statistics.iter_mut().zip(&running).chain(self.gradient.iter_mut().zip(&self.sums)) {
+            tensor.copy_(&Tensor::from_slice(values).view_as(tensor));
+        }
     }
 }
 
@@ -238,7 +311,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::models::parameter_count;
+    use crate::models::{Autograd, parameter_count};
 
     #[test]
     fn it_is_the_reports_network() {
@@ -248,6 +321,9 @@ mod tests {
         assert_eq!(parameter_count(&network), kernels + 16 * 32 + 32 * 64 + 2 * (5 * 16 + 4 * 32 + 4 * 64) + 65 * 7);
         assert_eq!(parameter_count(&network), 174_871);
         let outputs: Vec<Vec<i64>> = network.layers().into_iter().map(|layer| layer.output).collect();
+        let products: Vec<i64> = network.layers().iter().map(|layer| layer.multiply_adds).collect();
+        let [first, second] = [28 * 28 * 9 * 16 * 16, 14 * 14 * 9 * 32 * 16 + 14 * 14 * 9 * 32 * 32 + 14 * 14 * 16 * 32];
+        assert_eq!(products, [28 * 28 * 27 * 16, 2 * first, 2 * first, second, 2 * first, second, 2 * first, 0, 448]);
         assert_eq!(outputs[1..7], [[16, 28, 28], [16, 28, 28], [32, 14, 14], [32, 14, 14], [64, 7, 7], [64, 7, 7]].map(Vec::from));
     }
 
@@ -287,5 +363,74 @@ mod tests {
         let _ = network.forward(&weights, &images, Some(&mut Noise::new(1, Device::Cpu)));
         assert!(statistics().iter().zip(&before).all(|(after, before)| after != before));
         assert_ne!(network.forward(&weights, &images, None), answer);
+    }
+
+    /// Weights as after some training.
+    fn trained(network: &ResNet14) -> Weights {
+        let weights = Weights::initial(&network.parameters(), 1, Device::Cpu);
+        tch::no_grad(|| {
+            for (place, (name, view)) in weights.named().enumerate() {
+                let wave = (Tensor::arange(view.numel() as i64, (Kind::Float, Device::Cpu)) * 0.7 + place as f64).sin().view_as(view);
+                let values = match name.rsplit('.').next() {
+                    Some("bias" | "running_mean") => wave * 0.3,
+                    Some("running_var") => wave * 0.3 + 1.0,
+                    _ if view.dim() == 1 => wave * 0.4 + 1.0,
+                    _ => continue,
+                };
+                view.shallow_clone().copy_(&values);
+            }
+        });
+        weights
+    }
+
+    fn images(rows: i64, [height, width, channels]: [i64; 3]) -> Tensor {
+        let values: Vec<f32> = (0..rows * height * width * channels).map(|place| (place * 7919 % 1009) as f32 / 1009.0).collect();
+        Tensor::from_slice(&values).view([rows, height, width, channels])
+    }
+
+    fn assert_near(ours: &Tensor, theirs: &Tensor, allowed: f64, what: &str) {
+        let (difference, size) = ((ours - theirs).abs().max().double_value(&[]), theirs.abs().max().double_value(&[]));
+        assert!(size > 0.0 && difference < allowed * size, "{what}: {difference} of {size}");
+    }
+
+    #[test]
+    fn a_step_and_use_are_libtorchs_for_every_shape_that_has_kernels() {
+        for (input, filters, rows) in
+            [([28, 28, 3], 16, 20), ([13, 10, 1], 8, 17), ([9, 12, 5], 24, 19), ([32, 20, 3], 16, 5), ([1, 6, 2], 8, 33)]
+        {
+            let network: Arc<dyn Network> = Arc::new(ResNet14 { input, filters, classes: 7 });
+            let weights = trained(&ResNet14 { input, filters, classes: 7 });
+            let exact = weights.to_kind(Kind::Double);
+            let what = |part: &str| format!("{part} of {input:?}, {filters} filters, {rows} rows");
+            let images = images(rows, input);
+            // A label counts as much as its class.
+            let labels = Tensor::arange(rows, (Kind::Int64, Device::Cpu)).remainder(7);
+            let targets = (labels.one_hot(7) * (labels.unsqueeze(1) + 1)).to_kind(Kind::Float) * 0.4 + 0.01;
+            let focusing = if filters == 24 { 2.0 } else { 0.0 };
+            let batch = |images: Tensor| Batch { images, log_probabilities: targets.zeros_like(), targets: targets.copy(), focusing };
+            let (ours, theirs) = (batch(images.copy()), batch(images.to_kind(Kind::Double)));
+            let in_use = network.in_use(&weights, &images);
+            assert_near(&in_use, &network.forward(&exact, &theirs.images, None), 3e-6, &what("logits in use"));
+            let (gradient, expected) = (weights.zeros_like(), exact.zeros_like());
+            network.hand_written(&weights, &gradient).unwrap().compute(&ours, &mut Noise::new(1, Device::Cpu));
+            Autograd::new(&network, &exact, &expected).compute(&theirs, &mut Noise::new(1, Device::Cpu));
+            assert_near(&ours.log_probabilities, &theirs.log_probabilities, 1e-5, &what("log-probabilities"));
+            for (place, ((name, after), (_, exact))) in weights.named().zip(exact.named()).enumerate() {
+                if place < weights.learned() {
+                    assert_near(&gradient.views()[place], &expected.views()[place], 1e-4, &what(name));
+                } else {
+                    assert_near(after, exact, 1e-6, &what(name));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn filters_that_have_no_kernels_go_libtorchs_way() {
+        let network = ResNet14 { input: [8, 8, 1], filters: 12, classes: 3 };
+        let weights = trained(&network);
+        assert!(network.hand_written(&weights, &weights.zeros_like()).is_none());
+        let images = images(4, network.input);
+        assert_eq!(network.in_use(&weights, &images), network.forward(&weights, &images, None));
     }
 }

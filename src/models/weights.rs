@@ -65,6 +65,12 @@ impl Weights {
         self.over(self.flat.copy())
     }
 
+    /// A copy in another kind of numbers, such as double precision for a comparison.
+    #[must_use]
+    pub fn to_kind(&self, kind: Kind) -> Self {
+        self.over(self.flat.to_kind(kind))
+    }
+
     /// The same layout over another buffer.
     fn over(&self, flat: Tensor) -> Self {
         let views = cut(&flat, self.views.iter().map(Tensor::size));
@@ -158,6 +164,23 @@ fn cut(flat: &Tensor, shapes: impl Iterator<Item = Vec<i64>>) -> Vec<Tensor> {
         view
     };
     shapes.map(view).collect()
+}
+
+/// Each tensor's values.
+pub(super) fn values(tensors: &[Tensor]) -> Vec<Vec<f32>> {
+    tensors.iter().map(values_of).collect()
+}
+
+/// A tensor's values in memory's order.
+pub(super) fn values_of(tensor: &Tensor) -> Vec<f32> {
+    let mut values = vec![0.0; tensor.numel()];
+    tensor.contiguous().copy_data(&mut values, tensor.numel());
+    values
+}
+
+/// As kernels of our own take them.
+pub(super) fn slices(values: &[Vec<f32>]) -> Vec<&[f32]> {
+    values.iter().map(Vec::as_slice).collect()
 }
 
 #[cfg(test)]

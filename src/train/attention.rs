@@ -139,7 +139,10 @@ mod tests {
     fn pictures() -> [Vec<u8>; 2] {
         let value = |row: usize, column: usize, channel: usize| ((row * row * 3 + column * 7 + channel * 50) % 256) as u8;
         let places = || (0..28).flat_map(|row| (0..28).flat_map(move |column| (0..3).map(move |channel| (row, column, channel))));
-        [places().map(|(row, column, channel)| value(row, column, channel)).collect(), places().map(|(row, column, channel)| value(27 - column, row, channel)).collect()]
+        [
+            places().map(|(row, column, channel)| value(row, column, channel)).collect(),
+            places().map(|(row, column, channel)| value(27 - column, row, channel)).collect(),
+        ]
     }
 
     #[test]
@@ -152,7 +155,8 @@ mod tests {
             let (upright, turned) = (look(&predictor, &upright), look(&predictor, &turned));
             assert_eq!((upright.classes, upright.side, upright.channels, upright.heat.len()), (7, [7, 7], 8, 7 * 49));
             assert!(upright.heat.iter().any(|value| *value > 1e-4));
-            let back: Vec<f32> = (0..7).flat_map(|class| (0..49).map(move |place| (class, place / 7, place % 7)))
+            let back: Vec<f32> = (0..7)
+                .flat_map(|class| (0..49).map(move |place| (class, place / 7, place % 7)))
                 .map(|(class, row, column)| turned.heat[class * 49 + column * 7 + 6 - row])
                 .collect();
             assert_eq!((close(&upright.heat, &back), close(&upright.features, &turned.features)), (same, same), "{views}");
@@ -166,7 +170,14 @@ mod tests {
         let both = predictor.attention(&[one.clone(), other].concat()).unwrap().unwrap();
         let alone = predictor.attention(&one).unwrap().unwrap();
         let first = both.single(0).unwrap();
-        assert!(first.heat.iter().zip(&alone.heat).chain(first.features.iter().zip(&alone.features)).all(|(one, other)| (one - other).abs() < 1e-6));
+        assert!(
+            first
+                .heat
+                .iter()
+                .zip(&alone.heat)
+                .chain(first.features.iter().zip(&alone.features))
+                .all(|(one, other)| (one - other).abs() < 1e-6)
+        );
         assert_ne!(both.single(1).unwrap(), first);
         assert!(both.single(2).is_none() && both.map(0, 7).is_none());
         assert!(predictor.attention(&one[1..]).is_err() && predictor.attention(&[]).is_err());

@@ -37,7 +37,8 @@ const COLOURS: [[f32; 3]; 5] = [[0.0, 0.0, 4.0], [81.0, 18.0, 124.0], [183.0, 55
 pub fn overlay(image: &[u8], [height, width, channels]: [usize; 3], heat: Heat, scale: usize, enlarged: Enlarged) -> Vec<u8> {
     assert_eq!((image.len(), heat.values.len()), (height * width * channels, heat.side[0] * heat.side[1]), "arrays have their shapes");
     let most = heat.values.iter().copied().fold(0.0, f32::max);
-    let channel = |row: usize, column: usize, channel: usize| f32::from(image[(row * width + column) * channels + channel.min(channels - 1)]);
+    let channel =
+        |row: usize, column: usize, channel: usize| f32::from(image[(row * width + column) * channels + channel.min(channels - 1)]);
     let mut pixels = Vec::with_capacity(height * width * scale * scale * 3);
     for (y, x) in (0..height * scale).flat_map(|y| (0..width * scale).map(move |x| (y, x))) {
         let share = if most > 0.0 {
@@ -78,7 +79,9 @@ fn blended(value: impl Fn(usize, usize) -> f32, [height, width]: [usize; 2], [y,
 fn colour(share: f32) -> [f32; 3] {
     let place = share.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f32;
     let below = (place as usize).min(COLOURS.len() - 2);
-    std::array::from_fn(|channel| COLOURS[below][channel] + (COLOURS[below + 1][channel] - COLOURS[below][channel]) * (place - below as f32))
+    std::array::from_fn(|channel| {
+        COLOURS[below][channel] + (COLOURS[below + 1][channel] - COLOURS[below][channel]) * (place - below as f32)
+    })
 }
 
 fn encoded(pixels: &[u8], height: usize, width: usize) -> Vec<u8> {
@@ -126,7 +129,9 @@ mod tests {
 
     #[test]
     fn colours_grow_lighter_from_step_to_step() {
-        let light = |step: u8| colour(f32::from(step) / 20.0).iter().zip([0.2126, 0.7152, 0.0722]).map(|(value, weight)| value * weight).sum::<f32>();
+        let light = |step: u8| {
+            colour(f32::from(step) / 20.0).iter().zip([0.2126, 0.7152, 0.0722]).map(|(value, weight)| value * weight).sum::<f32>()
+        };
         assert!((1..=20).all(|step| light(step) > light(step - 1)));
     }
 }

@@ -155,7 +155,10 @@ async fn what_cannot_be_judged_or_classified_is_refused_by_its_name() {
     assert_eq!(problem["field"], "split");
     assert_eq!(server.json(&format!("/api/v1/runs/{id}/curves/pr?tolerance=2"), 422).await["field"], "tolerance");
     let unseen = server.json(&format!("/api/v1/runs/{id}/evaluation?lesions=unseen"), 422).await;
-    assert!(unseen["field"] == "lesions" && unseen["detail"].as_str().unwrap().contains("Nobody says which images of Synthetic garments"), "{unseen}");
+    assert!(
+        unseen["field"] == "lesions" && unseen["detail"].as_str().unwrap().contains("Nobody says which images of Synthetic garments"),
+        "{unseen}"
+    );
     let points = server.json(&format!("/api/v1/runs/{id}/operating-points"), 422).await;
     assert!(points["field"] == "of" && points["detail"].as_str().unwrap().contains("none of its classes is a disease"), "{points}");
     assert_eq!(server.json(&format!("/api/v1/runs/{id}/evaluation"), 200).await["resampled_by"], "example");

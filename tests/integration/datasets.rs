@@ -433,7 +433,9 @@ fn images_are_ready_without_the_table_of_lesions() {
     let reason = datasets.groups(own).unwrap_err().to_string();
     assert!(reason.contains("lacks the image 0 of train"), "{reason}");
     assert_eq!(datasets.status(own).state, State::Ready);
-    assert!(datasets.groups(datasets.get("dermamnist").unwrap()).unwrap_err().to_string().starts_with("Nobody says which images of DermaMNIST"));
+    assert!(
+        datasets.groups(datasets.get("dermamnist").unwrap()).unwrap_err().to_string().starts_with("Nobody says which images of DermaMNIST")
+    );
 }
 
 #[test]

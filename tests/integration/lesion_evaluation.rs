@@ -32,7 +32,10 @@ async fn it_is_judged_by_lesion_and_on_those_lesions_alone_that_it_never_saw() {
     let id = events[0]["run"].as_str().unwrap();
     let asked = |rest: &str| format!("/api/v1/runs/{id}/{rest}");
     let all = server.json(&asked("evaluation"), 200).await;
-    assert_eq!((&all["lesions"], &all["images"], &all["n"], &all["resampled_by"]), (&json!("all"), &json!(200), &json!(200), &json!("lesion")));
+    assert_eq!(
+        (&all["lesions"], &all["images"], &all["n"], &all["resampled_by"]),
+        (&json!("all"), &json!(200), &json!(200), &json!("lesion"))
+    );
     assert_eq!((&all["majority"]["label"], number(&all["majority"]["accuracy"])), (&json!(5), 134.0 / 200.0));
     assert_eq!((number(&all["majority"]["balanced_accuracy"]), &all["decision"]), (1.0 / 7.0, &json!({"by": "most_probable"})));
     for figure in ["accuracy", "balanced_accuracy"] {
@@ -46,7 +49,8 @@ async fn it_is_judged_by_lesion_and_on_those_lesions_alone_that_it_never_saw() {
     let torchboard::data::manifest::Format::Drawn(sample) = skin.format else { panic!("it is drawn") };
     let groups = sample.groups().unwrap();
     let met: BTreeSet<u32> = groups.of(Split::Train).iter().chain(groups.of(Split::Validation).iter()).copied().collect();
-    let expected: Vec<String> = (0..200).filter(|&index| !met.contains(&groups.of(Split::Test)[index])).map(|index| index.to_string()).collect();
+    let expected: Vec<String> =
+        (0..200).filter(|&index| !met.contains(&groups.of(Split::Test)[index])).map(|index| index.to_string()).collect();
     let unseen = server.json(&asked("evaluation?lesions=unseen"), 200).await;
     assert_eq!((&unseen["lesions"], &unseen["images"], &unseen["n"]), (&json!("unseen"), &json!(200), &json!(expected.len())));
     assert!(number(&unseen["lesion_count"]) < number(&all["lesion_count"]) && number(&all["lesion_count"]) < 200.0);
@@ -106,9 +110,16 @@ async fn where_it_could_decide_otherwise_is_told_and_tried() {
             let is_yes = |label: usize| found["classes"].as_array().unwrap().iter().any(|class| class["label"] == label);
             let counted = |truth: bool, said: bool| -> u64 {
                 let cells = (0..7).flat_map(|row| (0..7).map(move |column| (row, column)));
-                cells.filter(|&(row, column)| is_yes(row) == truth && is_yes(column) == said).map(|(row, column)| matrix[row][column].as_u64().unwrap()).sum()
+                cells
+                    .filter(|&(row, column)| is_yes(row) == truth && is_yes(column) == said)
+                    .map(|(row, column)| matrix[row][column].as_u64().unwrap())
+                    .sum()
             };
-            assert_eq!((point["hits"].as_u64(), point["false_alarms"].as_u64()), (Some(counted(true, true)), Some(counted(false, true))), "{threshold}");
+            assert_eq!(
+                (point["hits"].as_u64(), point["false_alarms"].as_u64()),
+                (Some(counted(true, true)), Some(counted(false, true))),
+                "{threshold}"
+            );
         }
     }
     let plain = server.json(&asked("evaluation"), 200).await;
@@ -116,11 +127,19 @@ async fn where_it_could_decide_otherwise_is_told_and_tried() {
     assert_eq!((&found["of"], found["prior"]["exponents"].as_array().unwrap().len()), (&json!("melanoma"), 31));
     let (chosen, adjusted) = (&found["prior"]["chosen"], server.json(&asked("evaluation?prior=chosen"), 200).await);
     assert_eq!(adjusted["decision"], json!({"by": "prior", "exponent": chosen["exponent"], "chosen": true}));
-    assert_eq!((&adjusted["balanced_accuracy"], &adjusted["accuracy"]), (&chosen["here"]["balanced_accuracy"], &chosen["here"]["accuracy"]));
+    assert_eq!(
+        (&adjusted["balanced_accuracy"], &adjusted["accuracy"]),
+        (&chosen["here"]["balanced_accuracy"], &chosen["here"]["accuracy"])
+    );
     let validation = server.json(&asked(&format!("evaluation?split=validation&prior={}", chosen["exponent"])), 200).await;
     assert_eq!(validation["balanced_accuracy"], chosen["validation"]["balanced_accuracy"]);
     let best = server.json(&asked("operating-points?split=validation"), 200).await["prior"]["exponents"].clone();
-    assert!(best.as_array().unwrap().iter().all(|other| number(&other["balanced_accuracy"]) <= number(&chosen["validation"]["balanced_accuracy"])));
+    assert!(
+        best.as_array()
+            .unwrap()
+            .iter()
+            .all(|other| number(&other["balanced_accuracy"]) <= number(&chosen["validation"]["balanced_accuracy"]))
+    );
     for kept in ["auc", "log_loss", "brier", "calibration", "average_precision"] {
         assert_eq!(adjusted[kept], plain[kept], "{kept} is a property of the probabilities");
     }
@@ -138,11 +157,17 @@ async fn where_it_looks_is_shown_over_the_image_and_told_with_what_it_finds_alik
     let events = trained(&server);
     let id = events[0]["run"].as_str().unwrap();
     let told = server.json(&format!("/api/v1/runs/{id}/attention/test/3.json"), 200).await;
-    assert_eq!((&told["split"], &told["index"], &told["class"], &told["kept"]), (&json!("test"), &json!(3), &told["prediction"], &json!(false)));
+    assert_eq!(
+        (&told["split"], &told["index"], &told["class"], &told["kept"]),
+        (&json!("test"), &json!(3), &told["prediction"], &json!(false))
+    );
     let probabilities: Vec<f64> = told["probabilities"].as_array().unwrap().iter().map(number).collect();
     let row = server.page(&format!("/api/v1/runs/{id}/predictions.csv")).await.lines().nth(4).unwrap().to_owned();
     let row: Vec<f64> = row.split(',').map(|value| value.parse().unwrap()).collect();
-    assert!(row[3..].iter().zip(&probabilities).all(|(one, other)| (one - other).abs() < 1e-5) && row[2] == number(&told["prediction"]["label"]));
+    assert!(
+        row[3..].iter().zip(&probabilities).all(|(one, other)| (one - other).abs() < 1e-5)
+            && row[2] == number(&told["prediction"]["label"])
+    );
     let map = flat(&told["values"]);
     assert_eq!((map.len(), told["values"].as_array().unwrap().len()), (49, 7));
     assert!(map.iter().all(|value| *value >= 0.0) && (map.iter().copied().fold(0.0, f64::max) - number(&told["most"])).abs() < 1e-6);
@@ -152,7 +177,11 @@ async fn where_it_looks_is_shown_over_the_image_and_told_with_what_it_finds_alik
     assert!(nearest.iter().all(|near| number(&near["index"]) < 701.0 && number(&near["similarity"]) <= 1.0 && near["name"].is_string()));
     // A training image is not its own neighbour.
     let own = server.json(&format!("/api/v1/runs/{id}/attention/train/5.json?class=nv"), 200).await;
-    assert!(own["nearest"].as_array().unwrap().iter().all(|near| near["index"] != 5) && own["class"]["label"] == 5 && own["class"]["code"] == "nv");
+    assert!(
+        own["nearest"].as_array().unwrap().iter().all(|near| near["index"] != 5)
+            && own["class"]["label"] == 5
+            && own["class"]["code"] == "nv"
+    );
 
     let address = format!("/api/v1/runs/{id}/attention/test/3.png?class=5&scale=4");
     let picture = server.get(&address).await;
@@ -248,7 +277,14 @@ async fn its_examples_are_listed_by_class_by_error_and_by_confidence() {
     assert_eq!(items(&listed("?predicted=mel&prior=1.2&limit=1000").await).len() as u64, said);
     let image = unseen[0]["image"].as_str().unwrap();
     assert_eq!(server.get(image).await.status(), 200);
-    for (query, field) in [("?true=wart", "true"), ("?predicted=7", "predicted"), ("?only=some", "only"), ("?order=colour", "order"), ("?limit=0", "limit"), ("?cursor=x", "cursor")] {
+    for (query, field) in [
+        ("?true=wart", "true"),
+        ("?predicted=7", "predicted"),
+        ("?only=some", "only"),
+        ("?order=colour", "order"),
+        ("?limit=0", "limit"),
+        ("?cursor=x", "cursor"),
+    ] {
         assert_eq!(server.json(&format!("/api/v1/runs/{id}/examples{query}"), 422).await["field"], field);
     }
 }

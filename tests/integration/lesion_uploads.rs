@@ -45,7 +45,8 @@ async fn an_image_of_the_data_set_gets_the_same_answer_as_a_picture_as_pixels_an
     }
     let told = server.json(&format!("/api/v1/runs/{id}/attention/test/7.json"), 200).await;
     let maps = ["attention", "values"].map(|key| if key == "attention" { &answer[key] } else { &told[key] });
-    let flat = |map: &Value| map.as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap().iter().map(number)).collect::<Vec<f64>>();
+    let flat =
+        |map: &Value| map.as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap().iter().map(number)).collect::<Vec<f64>>();
     assert!(flat(maps[0]).iter().zip(flat(maps[1])).all(|(one, other)| (one - other).abs() < 1e-5) && flat(maps[0]).len() == 49);
     assert_eq!(answer["nearest"].as_array().unwrap().len(), 10);
 

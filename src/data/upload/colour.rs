@@ -68,7 +68,13 @@ mod tests {
         // A blue disc in the middle of a wide picture whose ends are red.
         let photograph = RgbImage::from_fn(400, 300, |x, y| {
             let (across, down) = (x.abs_diff(200), y.abs_diff(150));
-            image::Rgb(if !(50..350).contains(&x) { [255, 0, 0] } else if across * across + down * down < 80 * 80 { [20, 40, 230] } else { [220, 200, 180] })
+            image::Rgb(if !(50..350).contains(&x) {
+                [255, 0, 0]
+            } else if across * across + down * down < 80 * 80 {
+                [20, 40, 230]
+            } else {
+                [220, 200, 180]
+            })
         });
         for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
             let upload = taken(&photograph.clone().into(), format);
@@ -83,7 +89,24 @@ mod tests {
     #[test]
     fn it_is_scaled_as_the_data_set_s_own_images_were() {
         let picture = RgbImage::from_fn(18, 18, |x, y| image::Rgb([(x * 13 + y * 3) as u8, (x * x % 200) as u8, (y * 29 % 256) as u8]));
-        let expected: [[u8; 3]; 16] = [[30, 4, 57], [86, 39, 57], [147, 122, 57], [203, 103, 57], [42, 4, 159], [98, 39, 159], [159, 122, 159], [217, 103, 159], [57, 4, 78], [113, 39, 78], [175, 122, 78], [216, 103, 78], [69, 4, 180], [125, 39, 180], [192, 122, 180], [174, 103, 180]];
+        let expected: [[u8; 3]; 16] = [
+            [30, 4, 57],
+            [86, 39, 57],
+            [147, 122, 57],
+            [203, 103, 57],
+            [42, 4, 159],
+            [98, 39, 159],
+            [159, 122, 159],
+            [217, 103, 159],
+            [57, 4, 78],
+            [113, 39, 78],
+            [175, 122, 78],
+            [216, 103, 78],
+            [69, 4, 180],
+            [125, 39, 180],
+            [192, 122, 180],
+            [174, 103, 180],
+        ];
         let scaled = framed(picture.into(), 4, &mut Vec::new());
         for (pixel, expected) in scaled.pixels().zip(expected) {
             assert!(pixel.0.iter().zip(expected).all(|(one, other)| one.abs_diff(other) <= 1), "{pixel:?} {expected:?}");

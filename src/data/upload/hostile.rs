@@ -111,8 +111,14 @@ fn animated_webp() -> Vec<u8> {
     };
     let still = encoded(&coloured(4), ImageFormat::WebP);
     let frame = [&[0, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0, 100, 0, 0, 0], &still[12..]].concat();
-    let body =
-        [&b"WEBP"[..], &chunk(b"VP8X", &[2, 0, 0, 0, 3, 0, 0, 3, 0, 0]), &chunk(b"ANIM", &[0; 6]), &chunk(b"ANMF", &frame), &chunk(b"ANMF", &frame)].concat();
+    let body = [
+        &b"WEBP"[..],
+        &chunk(b"VP8X", &[2, 0, 0, 0, 3, 0, 0, 3, 0, 0]),
+        &chunk(b"ANIM", &[0; 6]),
+        &chunk(b"ANMF", &frame),
+        &chunk(b"ANMF", &frame),
+    ]
+    .concat();
     chunk(b"RIFF", &body)
 }
 

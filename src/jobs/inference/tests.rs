@@ -129,6 +129,7 @@ async fn who_asks_where_it_looks_is_told_so_and_nobody_else_waits_for_it() {
     first.await.unwrap().unwrap();
     assert_eq!(passes.lock().unwrap()[1..], [("a".into(), 2), ("a".into(), 4)]);
     let examples = Examples::new(std::path::Path::new("test"), vec![3; 1_500], vec![0; 1_500], [1, 1, 1], 1).unwrap();
-    let said = tokio::task::spawn_blocking(move || inference.part_closely(trained("a"), Arc::new(examples), 0..1_500)).await.unwrap().unwrap();
+    let said =
+        tokio::task::spawn_blocking(move || inference.part_closely(trained("a"), Arc::new(examples), 0..1_500)).await.unwrap().unwrap();
     assert_eq!((said.answers.len(), said.attention.unwrap().features), (1_500, vec![6.0; 1_500]));
 }

@@ -115,7 +115,8 @@ async fn picture(
     let draw = move |state: &AppState| {
         let asked = Asked::new(state, &id, split, index, class.as_deref())?;
         let weights = asked.run.weights.as_deref().unwrap_or_default();
-        let said = format!("1 {weights} {} {} {split:?} {index} {:?} {scale} {enlarged:?}", asked.run.id, asked.dataset.sha256(), asked.class);
+        let said =
+            format!("1 {weights} {} {} {split:?} {index} {:?} {scale} {enlarged:?}", asked.run.id, asked.dataset.sha256(), asked.class);
         let tag = format!("\"{:016x}\"", xxh3_64(said.as_bytes()));
         if known.is_some_and(|known| known.split(',').any(|other| other.trim() == tag)) {
             return Ok((tag, None));
@@ -146,7 +147,11 @@ async fn picture(
         ("class" = Option<String>, Query, description = "its label, its abbreviation or its name; the most probable one unless told otherwise", example = "mel")),
     responses((status = 200, body = Attended), (status = 404, description = "No such run, split or image"), (status = 409, description = "The run is not done, or its network does not tell where it looks"),
         (status = 422, description = "No such class"), (status = 503, description = "The data set or the weights are not here; `detail` says what brings them")))]
-async fn values(State(state): State<AppState>, Path((id, split, index)): Path<(String, Split, usize)>, parameters: Parameters) -> AppResult<Json<Attended>> {
+async fn values(
+    State(state): State<AppState>,
+    Path((id, split, index)): Path<(String, Split, usize)>,
+    parameters: Parameters,
+) -> AppResult<Json<Attended>> {
     let class = parameters.optional("class")?.map(str::to_owned);
     let told = move |state: &AppState| {
         let asked = Asked::new(state, &id, split, index, class.as_deref())?;
@@ -187,7 +192,10 @@ impl Asked {
         let class = self.class.unwrap_or_else(|| explained.said());
         explained.map(class).ok_or_else(|| {
             let (run, split) = (&self.run.id, self.split.name());
-            let why = format!("Of what {run} looks at in {split}/{} only maps of other classes were kept; its weights and images bring the rest.", self.index);
+            let why = format!(
+                "Of what {run} looks at in {split}/{} only maps of other classes were kept; its weights and images bring the rest.",
+                self.index
+            );
             AppError::Unavailable(why)
         })
     }

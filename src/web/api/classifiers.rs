@@ -54,7 +54,11 @@ async fn evaluation(State(state): State<AppState>, Path(id): Path<String>, param
         ("miss" = Option<f64>, Query, description = "what a miss costs; 10 unless told otherwise", example = 10), ("false_alarm" = Option<f64>, Query, description = "what a false alarm costs; 1 unless told otherwise", example = 1)),
     responses((status = 200, body = OperatingPoints), (status = 404, description = "No such run, or no such split of its data"), (status = 409, description = "The run is not done"),
         (status = 422, description = "A parameter can't be used, or the data set has no such question"), (status = 503, description = "The data set is not here; `detail` says what brings it")))]
-async fn operating_points(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<Json<OperatingPoints>> {
+async fn operating_points(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> AppResult<Json<OperatingPoints>> {
     let asked = Asked { lesions: lesions_of(&parameters)?, ..Asked::of(split_of(&parameters)?) };
     let (costs, at) = (costs_of(&parameters)?, decimal(&parameters, "threshold", 1.0)?);
     let of = parameters.optional("of")?.map(str::to_owned);
@@ -132,12 +136,16 @@ pub fn asked_of(parameters: &Parameters) -> AppResult<Asked> {
     let threshold = setting(parameters, "threshold", 1.0)?;
     let decision = match (prior, question) {
         (Some(_), Some(_)) => return Err(AppError::invalid("of", "can't go with `prior`: an image is decided one way.")),
-        (None, None) if threshold.is_some() => return Err(AppError::invalid("of", "is missing; expected the question that `threshold` answers.")),
+        (None, None) if threshold.is_some() => {
+            return Err(AppError::invalid("of", "is missing; expected the question that `threshold` answers."));
+        }
         (None, None) => Decision::MostProbable,
         (Some(setting), None) => Decision::Prior(setting),
-        (None, Some(question)) => {
-            Decision::Threshold { question: question.to_owned(), setting: threshold.unwrap_or(Setting::Chosen), costs: costs_of(parameters)? }
-        }
+        (None, Some(question)) => Decision::Threshold {
+            question: question.to_owned(),
+            setting: threshold.unwrap_or(Setting::Chosen),
+            costs: costs_of(parameters)?,
+        },
     };
     Ok(Asked { split: split_of(parameters)?, lesions: lesions_of(parameters)?, decision })
 }

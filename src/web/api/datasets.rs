@@ -109,9 +109,7 @@ impl DatasetInfo {
 /// Every data set that is known of: where it stands, its splits, its licence and where it comes from.
 #[utoipa::path(get, path = "/api/v1/datasets", tag = "datasets", responses((status = 200, body = Listed<DatasetInfo>)))]
 async fn list(State(state): State<AppState>) -> AppResult<Json<Listed<DatasetInfo>>> {
-    let items = |state: &AppState| {
-        Ok(state.datasets.list().iter().map(|dataset| DatasetInfo::new(&state.datasets, dataset)).collect())
-    };
+    let items = |state: &AppState| Ok(state.datasets.list().iter().map(|dataset| DatasetInfo::new(&state.datasets, dataset)).collect());
     Ok(Json(Listed { items: state.compute(items).await?, next_cursor: None }))
 }
 

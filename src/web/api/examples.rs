@@ -83,11 +83,17 @@ async fn examples(State(state): State<AppState>, Path(id): Path<String>, paramet
 fn selection(judgement: &Judgement, parameters: &Parameters) -> AppResult<Selection> {
     let given = |name: &str| Ok::<_, AppError>(parameters.optional(name)?.filter(|text| !text.is_empty()));
     let class = |name: &str| given(name)?.map(|text| class_of(judgement.dataset, name, text)).transpose();
-    let only = given("only")?.map(|name| Only::named(name).ok_or_else(|| AppError::invalid("only", format!("is {name:?}; expected errors or correct."))));
+    let only = given("only")?
+        .map(|name| Only::named(name).ok_or_else(|| AppError::invalid("only", format!("is {name:?}; expected errors or correct."))));
     let order = given("order")?.map(|name| {
         Order::named(name).ok_or_else(|| AppError::invalid("order", format!("is {name:?}; expected confidence, uncertain, loss or index.")))
     });
-    Ok(Selection { label: class("true")?, decided: class("predicted")?, only: only.transpose()?, order: order.transpose()?.unwrap_or_default() })
+    Ok(Selection {
+        label: class("true")?,
+        decided: class("predicted")?,
+        only: only.transpose()?,
+        order: order.transpose()?.unwrap_or_default(),
+    })
 }
 
 impl Example {

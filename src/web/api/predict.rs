@@ -176,7 +176,8 @@ async fn embedded(state: &AppState, classifier: &Classifier, embedding: Vec<f32>
 /// Rows of shades, or of triples, as bytes `[height, width, channels]`.
 fn bytes_of(pixels: &Value, [height, width, channels]: [usize; 3]) -> AppResult<Vec<u8>> {
     let one = if channels == 1 { "number" } else { "triple of numbers: red, green and blue" };
-    let refuse = |where_: String| AppError::invalid("pixels", format!("{where_}; expected {height} rows of {width} times a {one}, from 0 to 1."));
+    let refuse =
+        |where_: String| AppError::invalid("pixels", format!("{where_}; expected {height} rows of {width} times a {one}, from 0 to 1."));
     let rows = list(pixels, height).ok_or_else(|| refuse(format!("are {}", shape_of(pixels, "rows"))))?;
     let mut bytes = Vec::with_capacity(height * width * channels);
     for (row, values) in rows.iter().enumerate() {
@@ -230,7 +231,11 @@ mod tests {
             (json!([[0.0, 1.5]]), [1, 2, 1], "have the number 1.5 at row 0, place 1"),
             (json!([[0.0, -0.5]]), [1, 2, 1], "have the number -0.5 at row 0, place 1"),
             (json!([[0.0, null]]), [1, 2, 1], "have null at row 0, place 1"),
-            (json!([[[0, 0, 0], 0.5]]), [1, 2, 3], "have the number 0.5 at row 0, place 1; expected 1 rows of 2 times a triple of numbers: red"),
+            (
+                json!([[[0, 0, 0], 0.5]]),
+                [1, 2, 3],
+                "have the number 0.5 at row 0, place 1; expected 1 rows of 2 times a triple of numbers: red",
+            ),
             (json!([[[0, 0, 0], [0.5]]]), [1, 2, 3], "have 1 numbers at row 0, place 1"),
             (json!([[[0, 0, 0], [0, 0, 256]]]), [1, 2, 3], "have the number 256 at row 0, place 1"),
             (json!([[[0, 0, 0], [0, 0, "1"]]]), [1, 2, 3], "have \"1\" at row 0"),
