@@ -80,7 +80,14 @@ impl Judge {
     /// Computes nothing before it is asked.
     #[must_use]
     pub fn new(store: Store, datasets: Datasets, inference: Inference) -> Self {
-        Self { store, datasets, inference, known: Remembered::new(MOST_KNOWN), learned: Remembered::new(MOST_KNOWN), standings: Remembered::new(MOST_STANDINGS) }
+        Self {
+            store,
+            datasets,
+            inference,
+            known: Remembered::new(MOST_KNOWN),
+            learned: Remembered::new(MOST_KNOWN),
+            standings: Remembered::new(MOST_STANDINGS),
+        }
     }
 
     /// How good the network of the run called `run` is on `split`. The first call has the network say what it thinks of every example, unless

@@ -70,7 +70,8 @@ fn kind(operation: Operation) -> String {
         Operation::Projection(side) => format!("{side} × {side}"),
         Operation::Dense => "dense".into(),
         Operation::Sum => "+".into(),
-        Operation::Other(kind) => kind.into(),
+        // Of what a layer does, as much as a box holds.
+        Operation::Other(kind) => kind.split([',', ' ']).next().unwrap_or(kind).into(),
     }
 }
 
