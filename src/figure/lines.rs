@@ -88,7 +88,7 @@ fn draw_line(scene: &mut Scene, figure: &Figure, line: &Line, look: Look, x: &Sc
     if !line.dots {
         let (role, dash) = look.stroke();
         scene.marks.push(Mark::Stroke { places: path, width: 2.0, dash, role, tooltip: Some(line.name.clone()) });
-        if line.mean || places.len() > MOST_DOTS {
+        if line.mean || line.unmarked || places.len() > MOST_DOTS {
             return;
         }
     }
@@ -205,6 +205,8 @@ mod tests {
         let page = figure(lines, vec![], false).to_page_svg(Width::Wide);
         assert!(page.contains("stroke-dasharray=\"6 3\" class=\"figure-stroke figure-ink\"><title>macro</title>"), "{page}");
         assert!(!page.contains("figure-series-3"));
+        let unmarked = Line { unmarked: true, ..falling() };
+        assert!(!figure(vec![unmarked], vec![], false).to_page_svg(Width::Wide).contains("<circle"));
     }
 
     #[test]

@@ -254,6 +254,9 @@ pub struct Line {
     /// The range around each point, (low, high), one for each; or none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub band: Vec<(f64, f64)>,
+    /// Whether its points have no marks of their own, however few they are: of a curve whose points mean nothing by themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmarked: bool,
     /// Whether it is a mean of the others, or what they are held against: in ink, with dashes of its own and no colour.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub mean: bool,

@@ -59,8 +59,9 @@ const MELANOMA: usize = 4;
 type Measure = fn(&Judgement) -> (Option<f64>, Option<Interval>);
 
 /// In the order of the table.
-const MEASURES: [(&str, Measure); 11] = [
+const MEASURES: [(&str, Measure); 12] = [
     ("fashion-accuracy", |judged| (Some(judged.evaluation.accuracy), judged.intervals.accuracy)),
+    ("skin-constant-accuracy", |judged| (Some(most_frequent(judged)), None)),
     ("skin-balanced-accuracy", |judged| (Some(judged.evaluation.balanced_accuracy), judged.intervals.balanced_accuracy)),
     ("fashion-macro-f1", |judged| (Some(judged.evaluation.macro_scores.f1), judged.intervals.macro_f1)),
     ("skin-macro-auc", |judged| {
@@ -79,6 +80,12 @@ const MEASURES: [(&str, Measure); 11] = [
     ("skin-brier", |judged| (Some(judged.evaluation.brier), None)),
     ("fashion-calibration-error", |judged| (Some(judged.evaluation.calibration.expected_error), None)),
 ];
+
+/// The share of the images that are of the most frequent class: what a constant answer scores.
+fn most_frequent(judged: &Judgement) -> f64 {
+    let most = judged.evaluation.per_class.iter().map(|class| class.support).max().unwrap_or_default();
+    most as f64 / judged.predictions.len() as f64
+}
 
 impl Figures {
     /// Of the network of `run` on `parts`, on the test images whose lesion it has not met, and of its like that learned on a split by lesion.
@@ -140,6 +147,8 @@ fn leak(voice: Voice, judged: &[(&'static str, Option<String>, Arc<Judgement>)])
         .number("seen", seen)
         .number("all", all.predictions.len())
         .measure("accuracy", all.evaluation.accuracy, 3)
-        .measure("unseen", unseen.evaluation.accuracy, 3);
+        .measure("unseen", unseen.evaluation.accuracy, 3)
+        .measure("constant", most_frequent(all), 3)
+        .measure("newconstant", most_frequent(unseen), 3);
     Some(voice.sentence(&sentence))
 }

@@ -88,6 +88,7 @@ pub fn curves(voice: Voice, judgement: &Judgement, kind: Curves) -> Figure {
         name: curve.area.map_or_else(|| name.clone(), |area| format!("{name} {}", fixed(area, 2))),
         points: curve.x.iter().copied().zip(curve.y.iter().copied()).collect(),
         mean,
+        unmarked: true,
         ..Line::default()
     };
     let classes = curves.curves.iter().map(|named| line(named.name.clone(), &named.curve, false));

@@ -118,7 +118,7 @@ impl Asked {
             let kept = metrics::thin(&ranking.x, &ranking.y, 2e-3);
             let split = voice.say(&format!("datasets-split-{}", judgement.split.name()));
             let name = ranking.area.map_or_else(|| split.clone(), |area| format!("{split} {}", fixed(area, 2)));
-            Line { name, points: kept.iter().map(|&at| (ranking.x[at], ranking.y[at])).collect(), mean, ..Line::default() }
+            Line { name, points: kept.iter().map(|&at| (ranking.x[at], ranking.y[at])).collect(), mean, unmarked: true, ..Line::default() }
         };
         let at = self.at(self.threshold, self.costs);
         let is_same = self.judged.split == Split::Validation;
