@@ -222,7 +222,7 @@ async fn remedies_are_rows_with_means_over_seeds_that_can_be_sorted() {
     }
     tag(&server, &best, &["skin", "remedy:best"]).await;
     let page = server.page("/skin").await;
-    server.page("/skin?measure=1&part=remedies").await; // two are judged at a time
+    server.page("/skin?measure=1&part=remedies").await; // three are judged at a time
     let page_of = |query: &'static str| {
         let server = &server;
         async move { server.page(&format!("/skin?{query}part=remedies")).await }
