@@ -52,8 +52,8 @@ export class Dial {
     const costs = { miss: Number(this.#form.elements.miss.value), alarm: Number(this.#form.elements.alarm.value) };
     const found = judge(decided, classes, costs);
     for (const name of ["hits", "misses", "false_alarms", "rejections"]) this.#say(name, String(found[name]));
-    for (const name of ["recall", "precision", "accuracy", "balanced"]) this.#say(name, found[name].toFixed(3));
-    for (const name of ["alarms", "cost"]) this.#say(name, found[name].toFixed(1));
+    for (const name of ["recall", "precision", "accuracy", "balanced"]) this.#say(name, fixed(found[name], 3));
+    for (const name of ["alarms", "cost"]) this.#say(name, fixed(found[name], 1));
     this.#fill(found.matrix);
     this.#form.dataset.counted = slider.value;
   }
@@ -77,6 +77,14 @@ export class Dial {
       });
     });
   }
+}
+
+/** With so many decimals; exactly between two, the even one, as the server writes it: then the value is an odd number of halves of 2^-decimals. */
+function fixed(value, decimals) {
+  const isTie = (value * 2 ** (decimals + 1)) % 2 === 1;
+  if (!isTie) return value.toFixed(decimals);
+  const lower = Math.floor(value * 10 ** decimals);
+  return ((lower + (lower % 2)) / 10 ** decimals).toFixed(decimals);
 }
 
 /** The last step of the sequential scale, and the first on which white is written. */
