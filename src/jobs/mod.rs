@@ -28,6 +28,7 @@ mod recovery;
 mod remembered;
 mod shipped;
 mod split;
+mod standing;
 mod studies;
 mod supervisor;
 mod witness;
@@ -49,6 +50,7 @@ pub use self::{
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,
+    standing::Standing,
     studies::{Studies, StudyEvent, Trainer, ask_study, best_trial, conduct, history, recover_studies},
     supervisor::{Halt, supervise},
     witness::Witness,
