@@ -28,6 +28,98 @@ pub fn triplet() -> &'static TripletReport {
     &REPORT
 }
 
+/// The report's results on skin lesions.
+///
+/// # Panics
+/// Never in a build whose tests passed: the file is part of the binary.
+#[must_use]
+pub fn skin() -> &'static SkinReport {
+    static REPORT: LazyLock<SkinReport> =
+        LazyLock::new(|| serde_json::from_str(include_str!("../data/report/skin.json")).expect("data/report/skin.json is well formed"));
+    &REPORT
+}
+
+/// Section 3 of the report: a residual network for seven classes of lesions.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkinReport {
+    /// Trainable values of its network, rounded.
+    pub parameters: u64,
+    /// Its classification report on the images that were learned from.
+    pub train: ReportedSplit,
+    /// On those that validate.
+    pub validation: ReportedSplit,
+    /// On those that were kept apart.
+    pub test: ReportedSplit,
+    /// What others publish for the same images and split.
+    pub published: Vec<PublishedLesions>,
+}
+
+/// A classification report, rounded to two places.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedSplit {
+    /// In the order of the labels.
+    pub per_class: Vec<ReportedClass>,
+    /// Share of the images that it gets right.
+    pub accuracy: f64,
+    /// Mean over the classes.
+    #[serde(rename = "macro")]
+    pub macro_scores: ReportedScores,
+    /// Mean over the classes, weighted by their images.
+    pub weighted: ReportedScores,
+}
+
+/// One class of a classification report.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedClass {
+    /// The data set's short name of it.
+    pub name: String,
+    /// Of what was taken for it, the share that is.
+    pub precision: f64,
+    /// Of what is, the share that was taken for it.
+    pub recall: f64,
+    /// Their harmonic mean.
+    pub f1: f64,
+    /// Images of it.
+    pub support: u64,
+}
+
+/// Means of a classification report.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedScores {
+    /// As of a class.
+    pub precision: f64,
+    /// As of a class.
+    pub recall: f64,
+    /// As of a class.
+    pub f1: f64,
+}
+
+/// A figure of others on skin lesions.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedLesions {
+    /// The network.
+    pub network: String,
+    /// On the test images.
+    pub accuracy: f64,
+    /// Mean area under the ROC curve, each class against the rest.
+    pub auc: f64,
+    /// Where it is published.
+    pub source: String,
+}
+
+impl ReportedSplit {
+    /// Images of all classes.
+    #[must_use]
+    pub fn images(&self) -> u64 {
+        self.per_class.iter().map(|class| class.support).sum()
+    }
+}
+
 /// Section 2 of the report: a network that embeds digits.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -183,6 +275,36 @@ mod tests {
         let (first, last) = (report.curve[0], report.curve[9]);
         assert_eq!((first.loss, first.validation_loss, last.loss, last.validation_loss), (0.0924, 0.0374, 0.0020, 0.0107));
         assert!((report.triplets as f64 * (1.0 - report.validation_share) - 180_000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_reports_figures_on_lesions_agree_with_each_other_as_far_as_they_are_rounded() {
+        let report = skin();
+        let splits = [&report.train, &report.validation, &report.test];
+        assert_eq!(splits.map(ReportedSplit::images), [7_007, 1_003, 2_005]);
+        for split in splits {
+            let mean = |value: fn(&ReportedClass) -> f64| split.per_class.iter().map(value).sum::<f64>() / 7.0;
+            let weighted = |value: fn(&ReportedClass) -> f64| {
+                split.per_class.iter().map(|class| value(class) * class.support as f64).sum::<f64>() / split.images() as f64
+            };
+            for class in &split.per_class {
+                let f1 = if class.f1 > 0.0 { 2.0 * class.precision * class.recall / (class.precision + class.recall) } else { 0.0 };
+                assert!((class.f1 - f1).abs() < 0.015, "{class:?}");
+            }
+            for (said, found) in [
+                (split.macro_scores.precision, mean(|class| class.precision)),
+                (split.macro_scores.recall, mean(|class| class.recall)),
+                (split.macro_scores.f1, mean(|class| class.f1)),
+                (split.weighted.precision, weighted(|class| class.precision)),
+                (split.weighted.recall, weighted(|class| class.recall)),
+                (split.weighted.f1, weighted(|class| class.f1)),
+                // Recall weighted by images is the accuracy.
+                (split.accuracy, split.weighted.recall),
+            ] {
+                assert!((said - found).abs() < 0.0101, "{said} {found}");
+            }
+        }
+        assert!(report.published.iter().all(|other| other.accuracy > report.test.accuracy && !other.source.is_empty()));
     }
 
     #[test]

@@ -87,12 +87,18 @@ TOGETHER = LESIONS | {
     "shift": 3, "padding": "reflected", "colour": 0.1, "mixup": 0.3, "label_smoothing": 0.05, "averaging": 0.998, "views": "flips_and_turns", "calibrated": "true",
 }
 RUNS |= {
-    f"skin-{remedy}-{seed}": ("resnet14", title, ["remedies"], seed, LESIONS | settings)
+    f"skin-{remedy}-{seed}": ("resnet14", title, [f"remedy:{remedy}"], seed, LESIONS | settings)
     for seed in range(3) for remedy, (title, settings) in REMEDIES.items()
 }
-RUNS |= {f"skin-best-{seed}": ("resnet14", "Remedies together", ["remedies", "best"], seed, TOGETHER) for seed in range(3)}
-# Their embeddings and maps would be many times what their figures are.
-WITHOUT_WEIGHTS = {name for name in RUNS if name.startswith("triplet-") and name not in ("triplet-report", "triplet-best-0")}
+RUNS |= {f"skin-best-{seed}": ("resnet14", "Remedies together", ["remedy:best"], seed, TOGETHER) for seed in range(3)}
+# The same two trainings where no lesion is on both sides of the split.
+RUNS |= {
+    f"skin-{name}-grouped-{seed}": ("resnet14", f"{title}, split by lesion", [f"remedy:{name}"], seed, settings | {"dataset": "ham10000-28-grouped"})
+    for seed in range(3) for name, title, settings in (("plain", "Plain training", LESIONS), ("best", "Remedies together", TOGETHER))
+}
+# Embeddings, maps and weights of all would be many times what their figures are.
+WITH_WEIGHTS = {"triplet-report", "triplet-best-0", "skin-plain-0", "skin-best-0", "skin-best-1", "skin-best-2"}
+WITHOUT_WEIGHTS = {name for name in RUNS if name.startswith(("triplet-", "skin-"))} - WITH_WEIGHTS
 # Name: trials, epochs of each, and the title of the study.
 STUDIES = {
     "fashion-study-3": (3, 50, "The report's search again"),
@@ -112,7 +118,8 @@ def main():
         if sys.argv[1:] or not file.exists():
             if name in RUNS:
                 train(name, *RUNS[name])
-                torchboard("evaluate", name, "--split", "test")
+                for split in ("train", "validation", "test") if RUNS[name][0] == "resnet14" else ("test",):
+                    torchboard("evaluate", name, "--split", split)
                 if RUNS[name][0] == "triplet" and name not in WITHOUT_WEIGHTS:
                     draw_maps(name)
                 torchboard("export", name, *(["--without-weights"] if name in WITHOUT_WEIGHTS else []), "--output", file)

@@ -4,6 +4,7 @@ mod fit;
 mod grid;
 mod load;
 mod predict;
+mod resnet;
 mod runs;
 mod search;
 mod serve;
@@ -21,6 +22,7 @@ fn main() {
         Some("grid") => grid::run(&rest),
         Some("load") => load::run(&rest),
         Some("predict") => predict::run(&rest),
+        Some("resnet") => resnet::run(&rest),
         Some("runs") => runs::run(&rest),
         Some("search") => search::run(&rest),
         Some("serve") => serve::run(&rest),
@@ -30,7 +32,7 @@ fn main() {
         Some("tune") => tune::run(&rest),
         other => {
             eprintln!(
-                "expected a suite (fit, grid, load, predict, runs, search, serve, train, triplet, tsne, tune), got {other:?}; `make bench` runs them all"
+                "expected a suite (fit, grid, load, predict, resnet, runs, search, serve, train, triplet, tsne, tune), got {other:?}; `make bench` runs them all"
             );
             std::process::exit(2);
         }

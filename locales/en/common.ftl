@@ -11,7 +11,6 @@ nav-runs = Runs
 nav-runs-active = at work
 nav-datasets = Data sets
 nav-api = API
-nav-coming = to come
 preferences-label = Language and colours
 language-label = Language
 theme-label = Colours

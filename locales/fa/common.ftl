@@ -11,7 +11,6 @@ nav-runs = اجراها
 nav-runs-active = در جریان
 nav-datasets = مجموعه‌داده‌ها
 nav-api = رابط برنامه‌نویسی
-nav-coming = در راه است
 preferences-label = زبان و رنگ‌ها
 language-label = زبان
 theme-label = رنگ‌ها

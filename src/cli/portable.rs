@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use crate::{
     config::Settings,
-    jobs::{Contents, export_file, import_file},
+    jobs::{export_file, import_file},
     store::{Origin, Store},
 };
 
@@ -16,12 +16,9 @@ pub struct ExportArguments {
     /// The file [default: the id, with .torchboard]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Leave weights, predictions, embeddings and maps out; measures stay
+    /// Leave weights, embeddings and maps out; measures and what a classifier said of each split stay
     #[arg(long)]
     without_weights: bool,
-    /// Keep predictions all the same: figures of any kind can then be worked out where the data set is not
-    #[arg(long, requires = "without_weights")]
-    with_predictions: bool,
 }
 
 /// Take in a file that `torchboard export` wrote
@@ -34,12 +31,7 @@ pub struct ImportArguments {
 impl ExportArguments {
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
         let output = self.output.unwrap_or_else(|| PathBuf::from(format!("{}.torchboard", self.id)));
-        let contents = match (self.without_weights, self.with_predictions) {
-            (false, _) => Contents::All,
-            (true, false) => Contents::Measures,
-            (true, true) => Contents::Predictions,
-        };
-        export_file(&Store::open(&settings.data_dir)?, &self.id, contents, &output)?;
+        export_file(&Store::open(&settings.data_dir)?, &self.id, !self.without_weights, &output)?;
         println!("{}", output.display());
         Ok(ExitCode::SUCCESS)
     }

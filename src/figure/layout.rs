@@ -4,8 +4,8 @@ use plotters::coord::ranged1d::Ranged;
 use plotters::coord::types::RangedCoordf64;
 
 use super::scene::{Anchor, Mark, Place, Role, Scene, Text};
-use super::theme::Direction;
-use super::{Content, Figure, bars, lines, matrix, parallel, points, spans, text};
+use super::theme::{Direction, SERIES};
+use super::{Content, Figure, bars, graph, lines, matrix, parallel, points, spans, text};
 
 /// How wide a drawing is. Letters keep their size, so each width is laid out for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -167,6 +167,8 @@ pub(super) enum Sample {
     Dot(usize),
     Speck(usize),
     Line(usize),
+    /// In ink, with dashes by their number.
+    Mean(usize),
     Arrow(usize),
     Reference,
 }
@@ -186,7 +188,8 @@ pub(super) fn legend(scene: &mut Scene, width: Width, entries: &[(Sample, &str)]
         match sample {
             Sample::Dot(series) => scene.marks.push(Mark::Dot { at: (x + 5.0, middle), radius: 4.2, series, tooltip: None }),
             Sample::Speck(class) => scene.marks.push(Mark::Speck { at: (x + 5.0, middle), radius: 4.2, class }),
-            Sample::Line(series) => stroke(scene, &[(x, middle), (x + 26.0, middle)], 2.0, series, Role::Series(series)),
+            Sample::Line(series) => stroke(scene, &[(x, middle), (x + 26.0, middle)], 2.0, dash(series), Role::Series(series)),
+            Sample::Mean(dash) => stroke(scene, &[(x, middle), (x + 26.0, middle)], 2.0, dash, Role::Ink),
             Sample::Arrow(dash) => arrow(scene, (x, middle), (x + 26.0, middle), dash, None),
             Sample::Reference => {
                 scene.marks.push(Mark::Rectangle { at: (x + 4.0, middle - 7.0), width: 2.0, height: 14.0, role: Role::Ink, tooltip: None });
@@ -196,6 +199,11 @@ pub(super) fn legend(scene: &mut Scene, width: Width, entries: &[(Sample, &str)]
         x += wide + 18.0;
     }
     if entries.is_empty() { 0.0 } else { y + row + 4.0 }
+}
+
+/// The dashes of a series: where colours begin again, dashes do not.
+pub(super) fn dash(series: usize) -> usize {
+    series + series / SERIES
 }
 
 fn stroke(scene: &mut Scene, places: &[Place], width: f64, dash: usize, role: Role) {
@@ -229,6 +237,7 @@ pub(super) fn chart(figure: &Figure, width: Width) -> Scene {
         }
         Content::Parallel { coordinates, paths, value, lesser } => parallel::scene((coordinates, paths), value, *lesser, width),
         Content::Spans { spans } => spans::scene(figure, spans, width),
+        Content::Graph { nodes, flows } => graph::scene(figure, nodes, flows, width),
     }
 }
 

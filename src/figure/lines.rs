@@ -1,6 +1,6 @@
 //! Lines through points, left to right, with bands around them and references to hold them against.
 
-use super::layout::{Sample, Scale, Width, axes, footing, gutter, legend, range};
+use super::layout::{Sample, Scale, Width, axes, dash, footing, gutter, legend, range};
 use super::scene::{Mark, Place, Role, Scene};
 use super::{Figure, Line, Reference};
 
@@ -9,25 +9,66 @@ const MOST_DOTS: usize = 40;
 
 pub(super) fn scene(figure: &Figure, lines: &[Line], references: &[Reference], width: Width) -> Scene {
     let mut scene = Scene { width: width.pixels(), ..Scene::default() };
-    let named = lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty());
-    let entries: Vec<(Sample, &str)> =
-        named.map(|(series, line)| (if line.dots { Sample::Dot(series) } else { Sample::Line(series) }, line.name.as_str())).collect();
+    let looks = looks(lines);
+    let named = lines.iter().zip(&looks).filter(|(line, _)| !line.name.is_empty());
+    let entries: Vec<(Sample, &str)> = named.map(|(line, look)| (look.sample(line.dots), line.name.as_str())).collect();
     let top = legend(&mut scene, width, &entries) + 6.0 + 2.0 * width.tick_size();
 
     let (x, y) = scales(figure, lines, references, width, top);
     scene.height = y.start + footing(width);
     axes(&mut scene, figure, width, &x, &y, true);
 
-    for (series, line) in lines.iter().enumerate() {
-        draw_band(&mut scene, line, series, &x, &y);
+    for (line, look) in lines.iter().zip(&looks) {
+        draw_band(&mut scene, line, look.series(), &x, &y);
     }
-    for (series, line) in lines.iter().enumerate() {
-        draw_line(&mut scene, figure, line, series, &x, &y);
+    for (line, look) in lines.iter().zip(&looks) {
+        draw_line(&mut scene, figure, line, *look, &x, &y);
     }
     for reference in references {
         draw_reference(&mut scene, figure, reference, width, &x, &y);
     }
     scene
+}
+
+/// How a line is told from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// By the colour and the dashes of its number.
+    Series(usize),
+    /// In ink, by the dashes of its number.
+    Mean(usize),
+}
+
+/// Means and the others are numbered apart.
+fn looks(lines: &[Line]) -> Vec<Look> {
+    let (mut series, mut means) = (0, 0);
+    let next = |count: &mut usize| {
+        *count += 1;
+        *count - 1
+    };
+    lines.iter().map(|line| if line.mean { Look::Mean(next(&mut means)) } else { Look::Series(next(&mut series)) }).collect()
+}
+
+impl Look {
+    fn series(self) -> usize {
+        let (Self::Series(number) | Self::Mean(number)) = self;
+        number
+    }
+
+    fn sample(self, dots: bool) -> Sample {
+        match self {
+            Self::Mean(number) => Sample::Mean(number),
+            Self::Series(number) if dots => Sample::Dot(number),
+            Self::Series(number) => Sample::Line(number),
+        }
+    }
+
+    fn stroke(self) -> (Role, usize) {
+        match self {
+            Self::Series(number) => (Role::Series(number), dash(number)),
+            Self::Mean(number) => (Role::Ink, number),
+        }
+    }
 }
 
 fn scales(figure: &Figure, lines: &[Line], references: &[Reference], width: Width, top: f64) -> (Scale, Scale) {
@@ -41,20 +82,20 @@ fn scales(figure: &Figure, lines: &[Line], references: &[Reference], width: Widt
     (x, y)
 }
 
-fn draw_line(scene: &mut Scene, figure: &Figure, line: &Line, series: usize, x: &Scale, y: &Scale) {
+fn draw_line(scene: &mut Scene, figure: &Figure, line: &Line, look: Look, x: &Scale, y: &Scale) {
     let places: Vec<Place> = line.points.iter().map(|&(at, value)| (x.at(at), y.at(value))).collect();
     let path = if line.steps { stepped(&places) } else { places.clone() };
     if !line.dots {
-        let role = Role::Series(series);
-        scene.marks.push(Mark::Stroke { places: path, width: 2.0, dash: series, role, tooltip: Some(line.name.clone()) });
-        if places.len() > MOST_DOTS {
+        let (role, dash) = look.stroke();
+        scene.marks.push(Mark::Stroke { places: path, width: 2.0, dash, role, tooltip: Some(line.name.clone()) });
+        if line.mean || line.unmarked || places.len() > MOST_DOTS {
             return;
         }
     }
     for (at, &(along, value)) in places.into_iter().zip(&line.points) {
         let (along, value) = (figure.horizontal.format(along), figure.vertical.format(value));
         let tooltip = if line.name.is_empty() { format!("{along}: {value}") } else { format!("{}, {along}: {value}", line.name) };
-        scene.marks.push(Mark::Dot { at, radius: 3.0, series, tooltip: Some(tooltip) });
+        scene.marks.push(Mark::Dot { at, radius: 3.0, series: look.series(), tooltip: Some(tooltip) });
     }
 }
 
@@ -154,6 +195,26 @@ mod tests {
         assert_eq!(page.matches("<title>report 0.500</title>").count(), 2, "a cross has two strokes");
         let csv = figure(vec![falling()], vec![across, placed], false).to_csv();
         assert!(csv.ends_with("report,,2\r\nreport,50,0.5\r\n"), "{csv}");
+    }
+
+    #[test]
+    fn means_are_drawn_in_ink_and_take_no_colour_from_the_others() {
+        let mean = |name: &str| Line { name: name.into(), mean: true, ..falling() };
+        let lines = vec![mean("micro"), falling(), mean("macro"), Line { name: "theirs".into(), ..falling() }];
+        assert_eq!(looks(&lines), [Look::Mean(0), Look::Series(0), Look::Mean(1), Look::Series(1)]);
+        let page = figure(lines, vec![], false).to_page_svg(Width::Wide);
+        assert!(page.contains("stroke-dasharray=\"6 3\" class=\"figure-stroke figure-ink\"><title>macro</title>"), "{page}");
+        assert!(!page.contains("figure-series-3"));
+        let unmarked = Line { unmarked: true, ..falling() };
+        assert!(!figure(vec![unmarked], vec![], false).to_page_svg(Width::Wide).contains("<circle"));
+    }
+
+    #[test]
+    fn no_two_of_many_lines_have_the_same_colour_and_dashes() {
+        let mut seen: Vec<(usize, usize)> = (0..32).map(|series| (series % 8, dash(series) % 4)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 32);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod bars;
 mod faces;
+mod graph;
 mod labels;
 mod layout;
 mod lines;
@@ -23,9 +24,10 @@ mod theme;
 use serde::Serialize;
 
 pub use faces::MAXIMUM_SCALE;
+pub use graph::{Form, Node};
 pub use layout::Width;
 pub use table::{Cell, Table};
-pub use theme::{Direction, Theme};
+pub use theme::{Direction, FIRST_HIGH_LEVEL, LEVELS, Theme};
 
 /// The style sheet of a figure in the page, on the page's own tokens (`--ink`, `--series-1`, …).
 pub const STYLESHEET: &str = include_str!("figure.css");
@@ -146,6 +148,13 @@ pub enum Content {
         /// From top to bottom.
         spans: Vec<Span>,
     },
+    /// Modules of a network and what flows between them. The horizontal axis names what they give, the vertical one what they learn.
+    Graph {
+        /// In the order of the flow; what stands aside behind what it leads around.
+        nodes: Vec<Node>,
+        /// From which to which, by their places.
+        flows: Vec<(usize, usize)>,
+    },
 }
 
 /// An axis of parallel coordinates.
@@ -245,6 +254,12 @@ pub struct Line {
     /// The range around each point, (low, high), one for each; or none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub band: Vec<(f64, f64)>,
+    /// Whether its points have no marks of their own, however few they are: of a curve whose points mean nothing by themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmarked: bool,
+    /// Whether it is a mean of the others, or what they are held against: in ink, with dashes of its own and no colour.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mean: bool,
 }
 
 /// A value to hold lines against.
@@ -321,6 +336,7 @@ impl Figure {
                 let finite = |path: &&Path| path.value.is_finite() && path.places.iter().all(|place| place.is_finite());
                 (paths.len(), paths.iter().find(|path| !finite(path)).map(|path| &path.name))
             }
+            Content::Graph { nodes, flows } => (graph::check(nodes, flows)?, None),
             Content::Spans { spans } => {
                 let finite = |span: &&Span| span.start.is_finite() && span.end.is_finite();
                 (spans.len(), spans.iter().find(|span| !finite(span)).map(|span| &span.label))

@@ -1,6 +1,6 @@
 //! The faces without a drawing: a table, CSV, JSON.
 
-use super::{Axis, Content, Figure, FigureError, Line};
+use super::{Axis, Content, Figure, FigureError, Line, graph};
 
 /// Beyond so many columns a matrix is listed cell by cell.
 const MOST_COLUMNS: usize = 16;
@@ -117,6 +117,7 @@ impl Figure {
                 };
                 Table { header, rows: paths.iter().map(row).collect() }
             }
+            Content::Graph { nodes, flows } => graph::table(self, nodes, flows),
             Content::Spans { spans } => {
                 let header = vec![headings.item.clone(), headings.group.clone(), headings.low.clone(), headings.high.clone()];
                 let row = |span: &super::Span| {
@@ -134,7 +135,8 @@ impl Figure {
 
     /// The numbers with all their digits, as RFC 4180 has it; columns have fixed English names for programs:
     /// `group,label,x,y`, `group,label,value,reference,note`, `series,x,y` (with `low,high` where there are bands; a reference is a series
-    /// of one point, without `x` where it stands across), `row,column,value`, `item,coordinate,setting,value` or `item,group,start,end`.
+    /// of one point, without `x` where it stands across), `row,column,value`, `item,coordinate,setting,value`, `item,group,start,end`
+    /// or `module,kind,output,parameters,from`.
     ///
     /// # Panics
     /// Never: memory takes every write.
@@ -181,6 +183,10 @@ impl Figure {
                         write([&path.name, &coordinate.name, setting, &path.value.to_string(), ""], 4);
                     }
                 }
+            }
+            Content::Graph { nodes, flows } => {
+                write(["module", "kind", "output", "parameters", "from"], 5);
+                graph::records(nodes, flows).iter().for_each(|record| write(record.each_ref().map(String::as_str), 5));
             }
             Content::Spans { spans } => {
                 write(["item", "group", "start", "end", ""], 4);

@@ -27,9 +27,9 @@ pub(super) const SERIES: usize = 8;
 pub(super) const CLASSES: usize = 10;
 
 /// Steps of the sequential scale, the ends counted.
-pub(super) const LEVELS: usize = 25;
+pub const LEVELS: usize = 25;
 /// From this step on, what is written on the scale has the other colour: in both themes black or white stands out from every step.
-pub(super) const FIRST_HIGH_LEVEL: usize = 16;
+pub const FIRST_HIGH_LEVEL: usize = 16;
 
 /// One theme's colours.
 pub(super) struct Palette {

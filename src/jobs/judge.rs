@@ -13,6 +13,7 @@ use super::{
     predictions,
     remembered::Remembered,
     split::{count_of, first_of, part_of},
+    standing::Standing,
 };
 use crate::{
     data::{Dataset, Datasets, Question as YesOrNo, Split, Ungrouped},
@@ -29,6 +30,7 @@ pub struct Judge {
     inference: Inference,
     known: Remembered<Question, Judgement>,
     learned: Remembered<(String, String), Vec<usize>>,
+    pub(super) standings: Remembered<(String, String, Split), Standing>,
 }
 
 /// Which network, and what of it.
@@ -69,6 +71,8 @@ pub struct Judgement {
     macro_auc: OnceLock<Option<Interval>>,
 }
 
+/// Standings that are remembered: a hundred bytes each.
+const MOST_STANDINGS: usize = 1024;
 /// Judgements that are remembered: a few megabytes each, for a training split.
 const MOST_KNOWN: usize = 24;
 
@@ -76,7 +80,14 @@ impl Judge {
     /// Computes nothing before it is asked.
     #[must_use]
     pub fn new(store: Store, datasets: Datasets, inference: Inference) -> Self {
-        Self { store, datasets, inference, known: Remembered::new(MOST_KNOWN), learned: Remembered::new(MOST_KNOWN) }
+        Self {
+            store,
+            datasets,
+            inference,
+            known: Remembered::new(MOST_KNOWN),
+            learned: Remembered::new(MOST_KNOWN),
+            standings: Remembered::new(MOST_STANDINGS),
+        }
     }
 
     /// How good the network of the run called `run` is on `split`. The first call has the network say what it thinks of every example, unless
@@ -111,6 +122,12 @@ impl Judge {
         } else {
             self.narrow(&run, asked).map(Arc::new)
         }
+    }
+
+    /// Whether what the network of `run` said of `split` is kept, so that judging it there takes no time.
+    #[must_use]
+    pub fn has_kept(&self, run: &Run, split: Split) -> bool {
+        self.store.run_folder(&run.id).join(predictions::name(split)).is_file()
     }
 
     /// The network of the run called `run`.

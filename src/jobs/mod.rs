@@ -28,6 +28,7 @@ mod recovery;
 mod remembered;
 mod shipped;
 mod split;
+mod standing;
 mod studies;
 mod supervisor;
 mod witness;
@@ -45,10 +46,11 @@ pub use self::{
     maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},
     operating::{ChosenExponent, ChosenThreshold, Class, OperatingPoints, PriorSweep},
     plan::{Plan, hardware, repeat, resume, versions},
-    portable::{Contents, Imported, export, export_file, import, import_file},
+    portable::{Imported, export, export_file, import, import_file},
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,
+    standing::Standing,
     studies::{Studies, StudyEvent, Trainer, ask_study, best_trial, conduct, history, recover_studies},
     supervisor::{Halt, supervise},
     witness::Witness,

@@ -86,20 +86,23 @@ impl Network for Cnn {
         let (depths, sides) = (self.depths(), self.sides());
         let counts: Vec<i64> =
             self.parameters().chunks(2).map(|pair| pair.iter().map(|part| part.shape.iter().product::<i64>()).sum()).collect();
+        let products: Vec<i64> = self.parameters().iter().step_by(2).map(|weight| weight.shape.iter().product()).collect();
         let kind = "convolution 3x3, relu, max-pooling 2x2";
         let convolution = |place: usize, name| Layer {
             name,
             kind,
             output: vec![depths[place], sides[place][0], sides[place][1]],
             parameters: counts[place],
+            multiply_adds: products[place] * (self.input[0] >> place) * (self.input[1] >> place), // before pooling
         };
+        let flat = |name, kind, values, parameters, multiply_adds| Layer { name, kind, output: vec![values], parameters, multiply_adds };
         vec![
             convolution(0, "convolution_1"),
             convolution(1, "convolution_2"),
             convolution(2, "convolution_3"),
-            Layer { name: "flatten", kind: "flatten", output: vec![self.features()], parameters: 0 },
-            Layer { name: "hidden", kind: "dense, relu", output: vec![self.units], parameters: counts[3] },
-            Layer { name: "output", kind: "dense", output: vec![self.classes], parameters: counts[4] },
+            flat("flatten", "flatten", self.features(), 0, 0),
+            flat("hidden", "dense, relu", self.units, counts[3], products[3]),
+            flat("output", "dense", self.classes, counts[4], products[4]),
         ]
     }
 
@@ -136,5 +139,7 @@ mod tests {
         // 9·1·2 + 2, 9·2·4 + 4, 9·4·8 + 8, 8·3·3·3 + 3, 3·10 + 10
         assert_eq!(parameter_count(&network), 20 + 76 + 296 + 219 + 40);
         assert_eq!(network.layers()[2].output, [8, 3, 3]);
+        let products: Vec<i64> = network.layers().iter().map(|layer| layer.multiply_adds).collect();
+        assert_eq!(products, [28 * 28 * 9 * 2, 14 * 14 * 9 * 2 * 4, 7 * 7 * 9 * 4 * 8, 0, 72 * 3, 3 * 10]);
     }
 }

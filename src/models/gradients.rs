@@ -25,7 +25,6 @@ impl Batch {
     /// log-probabilities are written: with [`Self::focusing`] they depend on them.
     ///
     /// With g = (1 − p)^γ − γ · p · (1 − p)^(γ − 1) · ln p, the derivative of (1 − p)^γ · ln p with respect to ln p, they are target · g.
-    #[must_use]
     pub fn pull(&self) -> Tensor {
         if self.focusing == 0.0 {
             return self.targets.shallow_clone();
@@ -71,8 +70,8 @@ impl Autograd {
 
 impl Gradients for Autograd {
     fn compute(&mut self, batch: &Batch, noise: &mut Noise) {
-        let log_probabilities =
-            tch::with_grad(|| self.network.forward(&self.leaves, &batch.images, Some(noise)).log_softmax(-1, Kind::Float));
+        let kind = self.leaves.flat().kind();
+        let log_probabilities = tch::with_grad(|| self.network.forward(&self.leaves, &batch.images, Some(noise)).log_softmax(-1, kind));
         tch::no_grad(|| batch.log_probabilities.shallow_clone().copy_(&log_probabilities));
         let pull = batch.pull();
         tch::with_grad(|| {

@@ -62,9 +62,21 @@ impl Network for Mlp {
     fn layers(&self) -> Vec<Layer> {
         let (pixels, units, classes) = (self.pixels(), self.units, self.classes);
         vec![
-            Layer { name: "flatten", kind: "flatten", output: vec![pixels], parameters: 0 },
-            Layer { name: "hidden", kind: "dense, relu", output: vec![units], parameters: (pixels + 1) * units },
-            Layer { name: "output", kind: "dense", output: vec![classes], parameters: (units + 1) * classes },
+            Layer { name: "flatten", kind: "flatten", output: vec![pixels], parameters: 0, multiply_adds: 0 },
+            Layer {
+                name: "hidden",
+                kind: "dense, relu",
+                output: vec![units],
+                parameters: (pixels + 1) * units,
+                multiply_adds: pixels * units,
+            },
+            Layer {
+                name: "output",
+                kind: "dense",
+                output: vec![classes],
+                parameters: (units + 1) * classes,
+                multiply_adds: units * classes,
+            },
         ]
     }
 

@@ -116,6 +116,8 @@ pub struct Layer {
     pub output: Vec<i64>,
     /// How many trainable values it has.
     pub parameters: i64,
+    /// How many multiplications by a weight, each with an addition, one image takes forward; a convolution's border of zeros is counted.
+    pub multiply_adds: i64,
 }
 
 /// How many trainable values `network` has.

@@ -9,6 +9,7 @@ use super::{
     Answer, Backpropagation, Initial, Layer, ModelError, Network, Noise, Parameter, Weights,
     convolution::{DirectNetwork, Dropout, Shape},
     network::number,
+    weights::{slices, values, values_of},
 };
 
 /// Twice convolution 3×3 with relu, max-pooling 2×2, dropout, dense with relu, dropout, dense.
@@ -103,18 +104,24 @@ impl Network for Triplet {
         let [first, second, pooled] = self.sides();
         let counts: Vec<i64> =
             self.parameters().chunks(2).map(|pair| pair.iter().map(|part| part.shape.iter().product::<i64>()).sum()).collect();
-        let image =
-            |name, kind, [height, width]: [i64; 2], parameters| Layer { name, kind, output: vec![self.filters, height, width], parameters };
-        let flat = |name, kind, values, parameters| Layer { name, kind, output: vec![values], parameters };
+        let products: Vec<i64> = self.parameters().iter().step_by(2).map(|weight| weight.shape.iter().product()).collect();
+        let image = |name, kind, [height, width]: [i64; 2], parameters, products: i64| Layer {
+            name,
+            kind,
+            output: vec![self.filters, height, width],
+            parameters,
+            multiply_adds: products * height * width,
+        };
+        let flat = |name, kind, values, parameters, multiply_adds| Layer { name, kind, output: vec![values], parameters, multiply_adds };
         vec![
-            image("convolution_1", "convolution 3x3, relu", first, counts[0]),
-            image("convolution_2", "convolution 3x3, relu", second, counts[1]),
-            image("pooling", "max-pooling 2x2", pooled, 0),
-            image("dropout_pooled", "dropout", pooled, 0),
-            flat("flatten", "flatten", self.features(), 0),
-            flat("hidden", "dense, relu", self.units, counts[2]),
-            flat("dropout", "dropout", self.units, 0),
-            flat("output", "dense", self.dimension, counts[3]),
+            image("convolution_1", "convolution 3x3, relu", first, counts[0], products[0]),
+            image("convolution_2", "convolution 3x3, relu", second, counts[1], products[1]),
+            image("pooling", "max-pooling 2x2", pooled, 0, 0),
+            image("dropout_pooled", "dropout", pooled, 0, 0),
+            flat("flatten", "flatten", self.features(), 0, 0),
+            flat("hidden", "dense, relu", self.units, counts[2], products[2]),
+            flat("dropout", "dropout", self.units, 0, 0),
+            flat("output", "dense", self.dimension, counts[3], products[3]),
         ]
     }
 
@@ -195,21 +202,6 @@ impl Backpropagation for Direct {
     }
 }
 
-fn values(tensors: &[Tensor]) -> Vec<Vec<f32>> {
-    tensors.iter().map(values_of).collect()
-}
-
-/// In memory's order.
-fn values_of(tensor: &Tensor) -> Vec<f32> {
-    let mut values = vec![0.0; tensor.numel()];
-    tensor.contiguous().copy_data(&mut values, tensor.numel());
-    values
-}
-
-fn slices(values: &[Vec<f32>]) -> Vec<&[f32]> {
-    values.iter().map(Vec::as_slice).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +213,8 @@ mod tests {
         // 9·32 + 32, 9·32·32 + 32, 12·12·32·128 + 128, 128·10 + 10
         assert_eq!(parameter_count(&network), 320 + 9_248 + 589_952 + 1_290);
         assert_eq!(network.layers()[2].output, [32, 12, 12]);
+        let products: Vec<i64> = network.layers().iter().map(|layer| layer.multiply_adds).collect();
+        assert_eq!(products, [26 * 26 * 9 * 32, 24 * 24 * 9 * 32 * 32, 0, 0, 0, 4_608 * 128, 0, 1_280]);
         let shapes: i64 = network.parameters().iter().map(|parameter| parameter.shape.iter().product::<i64>()).sum();
         assert_eq!(shapes, 600_810);
     }

@@ -1,5 +1,7 @@
 //! The values of all parameters of a network.
 
+use std::ops::Range;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tch::{Device, Kind, Tensor};
@@ -65,6 +67,12 @@ impl Weights {
         self.over(self.flat.copy())
     }
 
+    /// A copy in another kind of numbers, such as double precision for a comparison.
+    #[must_use]
+    pub fn to_kind(&self, kind: Kind) -> Self {
+        self.over(self.flat.to_kind(kind))
+    }
+
     /// The same layout over another buffer.
     fn over(&self, flat: Tensor) -> Self {
         let views = cut(&flat, self.views.iter().map(Tensor::size));
@@ -80,6 +88,18 @@ impl Weights {
     /// All values, `[n]`, with zeros between the parameters.
     pub fn flat(&self) -> &Tensor {
         &self.flat
+    }
+
+    /// Where each parameter's values lie in [`Self::flat`].
+    #[must_use]
+    pub fn parts(&self) -> Vec<Range<usize>> {
+        let mut start = 0;
+        let part = |view: &Tensor| {
+            let part = start..start + view.numel();
+            start += padded(view.numel() as i64) as usize;
+            part
+        };
+        self.views.iter().map(part).collect()
     }
 
     /// As [`Self::flat`], of those parameters alone that follow a gradient.
@@ -160,6 +180,23 @@ fn cut(flat: &Tensor, shapes: impl Iterator<Item = Vec<i64>>) -> Vec<Tensor> {
     shapes.map(view).collect()
 }
 
+/// Each tensor's values.
+pub(super) fn values(tensors: &[Tensor]) -> Vec<Vec<f32>> {
+    tensors.iter().map(values_of).collect()
+}
+
+/// A tensor's values in memory's order.
+pub(super) fn values_of(tensor: &Tensor) -> Vec<f32> {
+    let mut values = vec![0.0; tensor.numel()];
+    tensor.contiguous().copy_data(&mut values, tensor.numel());
+    values
+}
+
+/// As kernels of our own take them.
+pub(super) fn slices(values: &[Vec<f32>]) -> Vec<&[f32]> {
+    values.iter().map(Vec::as_slice).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +215,7 @@ mod tests {
         for view in weights.views() {
             assert_eq!(view.data_ptr() as usize % 64, 0);
         }
+        assert_eq!(weights.parts(), [0..21, 32..35]);
         let _ = weights.views()[1].shallow_clone().fill_(2.0);
         assert_eq!(weights.flat().sum(Kind::Float).double_value(&[]), 6.0);
     }

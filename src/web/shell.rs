@@ -44,20 +44,20 @@ impl Theme {
 pub struct Place {
     /// Key of its name.
     pub key: &'static str,
-    /// Its address; `None` while it is yet to come.
-    pub address: Option<&'static str>,
+    /// Its address.
+    pub address: &'static str,
 }
 
-/// The navigation: what can be visited, and what is to come.
+/// The navigation.
 pub const PLACES: [Place; 8] = [
-    Place { key: "nav-overview", address: Some("/") },
-    Place { key: "nav-words", address: Some("/words") },
-    Place { key: "nav-triplet", address: Some("/triplet") },
-    Place { key: "nav-skin", address: None },
-    Place { key: "nav-fashion", address: Some("/fashion") },
-    Place { key: "nav-runs", address: Some("/runs") },
-    Place { key: "nav-datasets", address: Some("/datasets") },
-    Place { key: "nav-api", address: Some("/api") },
+    Place { key: "nav-overview", address: "/" },
+    Place { key: "nav-words", address: "/words" },
+    Place { key: "nav-triplet", address: "/triplet" },
+    Place { key: "nav-skin", address: "/skin" },
+    Place { key: "nav-fashion", address: "/fashion" },
+    Place { key: "nav-runs", address: "/runs" },
+    Place { key: "nav-datasets", address: "/datasets" },
+    Place { key: "nav-api", address: "/api" },
 ];
 
 /// What the base template needs; every page holds one.
@@ -84,7 +84,7 @@ impl FromRequestParts<AppState> for Shell {
         let path = parts.uri.path();
         let path = if path == "/compare" || path.starts_with("/studies") { "/runs" } else { path };
         let section =
-            PLACES.iter().filter_map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
+            PLACES.iter().map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
         Ok(Self::new(state, &parts.uri, &parts.headers, section.unwrap_or_default()))
     }
 }
@@ -113,11 +113,6 @@ impl Shell {
         self.language.say(key)
     }
 
-    /// The address of the page that the navigation calls `nav-{id}`; `None` while it is yet to come.
-    pub fn address_of(&self, id: &str) -> Option<&'static str> {
-        PLACES.iter().find(|place| place.key.strip_prefix("nav-") == Some(id))?.address
-    }
-
     /// What a page says of an error with this status.
     pub fn error_title(&self, status: &u16) -> String {
         const TITLED: [u16; 9] = [400, 404, 405, 408, 409, 413, 415, 422, 503];
@@ -135,7 +130,7 @@ impl Shell {
 
     /// The navigation, with whether each place is where the reader is.
     pub fn places(&self) -> Vec<(Place, bool)> {
-        PLACES.iter().map(|place| (*place, place.address == Some(self.section))).collect()
+        PLACES.iter().map(|place| (*place, place.address == self.section)).collect()
     }
 
     /// The version of this program.

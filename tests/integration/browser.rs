@@ -130,7 +130,7 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
     let server = Server::start();
     for (width, colours) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
         browser.look(width, colours).await;
-        for path in ["/", "/api", "/words", "/words/bias", "/datasets?set=skin-sample", "/triplet", "/nothing"] {
+        for path in ["/", "/api", "/words", "/words/bias", "/datasets?set=skin-sample", "/triplet", "/skin", "/nothing"] {
             for (language, direction) in [("en", "ltr"), ("fa", "rtl")] {
                 let at = format!("{path} in {language}, {colours}, at {width}");
                 let separator = if path.contains('?') { '&' } else { '?' };
@@ -154,7 +154,7 @@ async fn every_page_fits_in_both_languages_colours_and_widths() {
 
 /// The sum of what the page's parts moved by without being asked (web.dev/cls): 0, or a thousandth or two where a busy machine brings a
 /// typeface between the first and the second frame.
-const LAYOUT_SHIFT: &str = "const observer = new PerformanceObserver(() => {}); observer.observe({type: 'layout-shift', buffered: true}); \
+pub const LAYOUT_SHIFT: &str = "const observer = new PerformanceObserver(() => {}); observer.observe({type: 'layout-shift', buffered: true}); \
                             return observer.takeRecords().reduce((sum, entry) => sum + entry.value, 0)";
 
 /// The numbers of `rgb(253, 253, 251)`.

@@ -36,27 +36,6 @@ const FILE_AT_MOST: u64 = 1 << 30;
 /// Nor are all together.
 const ALL_AT_MOST: u64 = 4 << 30;
 
-/// Which results a file of runs holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contents {
-    /// All of them.
-    All,
-    /// Predictions and measures: what figures are worked out from.
-    Predictions,
-    /// Measures alone, which are small.
-    Measures,
-}
-
-impl Contents {
-    fn holds(self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Predictions => is_measure(name) || name.starts_with("predictions-"),
-            Self::Measures => is_measure(name),
-        }
-    }
-}
-
 /// What was imported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Imported {
@@ -66,11 +45,12 @@ pub struct Imported {
     pub runs: Vec<String>,
 }
 
-/// Writes runs into `output`, and the study whose trials they are, if `study` is one, with such results as `contents` names.
+/// Writes runs into `output`, and the study whose trials they are, if `study` is one; `with_weights` false leaves
+/// weights, embeddings and maps out.
 ///
 /// # Errors
 /// [`AppError::Conflict`] when a run has not ended; when a file can't be read or written.
-pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], contents: Contents, output: impl Write + Seek) -> AppResult<()> {
+pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], with_weights: bool, output: impl Write + Seek) -> AppResult<()> {
     let mut archive = ZipWriter::new(output);
     let options =
         SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated).last_modified_time(zip::DateTime::default());
@@ -94,7 +74,7 @@ pub fn export(store: &Store, study: Option<&Study>, runs: &[Run], contents: Cont
         }
         put(EVENTS, &lines)?;
         let names = results(&store.run_folder(&run.id))?;
-        for name in names.into_iter().filter(|name| contents.holds(name)) {
+        for name in names.into_iter().filter(|name| with_weights || is_light(name)) {
             put(&name, &fs::read(store.run_folder(&run.id).join(&name))?)?;
         }
         records.push(RunRecord::new(run, files));
@@ -133,6 +113,11 @@ fn is_measure(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "json")
 }
 
+/// Whether a result goes with a run that is exported without weights: measures, and what a classifier said, from which all of its figures come.
+fn is_light(name: &str) -> bool {
+    is_measure(name) || name.starts_with("predictions-")
+}
+
 /// Whether these bytes are what a result of this name should be.
 fn check_result(name: &str, bytes: &[u8]) -> Result<(), String> {
     if is_measure(name) {
@@ -158,7 +143,7 @@ fn results(folder: &Path) -> AppResult<Vec<String>> {
 ///
 /// # Errors
 /// [`AppError::NotFound`] when there is neither; as [`export`].
-pub fn export_file(store: &Store, id: &str, contents: Contents, output: &Path) -> AppResult<()> {
+pub fn export_file(store: &Store, id: &str, with_weights: bool, output: &Path) -> AppResult<()> {
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         return Err(AppError::invalid("output", format!("there is no folder {}.", folder.display())));
@@ -182,7 +167,7 @@ pub fn export_file(store: &Store, id: &str, contents: Contents, output: &Path) -
         Err(other) => return Err(other),
     };
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    export(store, study.as_ref(), &runs, contents, &mut file)?;
+    export(store, study.as_ref(), &runs, with_weights, &mut file)?;
     file.as_file().sync_all()?;
     file.persist(output).map_err(|error| error.error)?;
     Ok(())

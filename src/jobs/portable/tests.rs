@@ -42,6 +42,8 @@ fn finished(store: &Store, study: Option<&str>) -> Run {
     fs::create_dir_all(store.run_folder(&id)).unwrap();
     fs::write(store.run_folder(&id).join("weights.safetensors"), weights()).unwrap();
     fs::write(store.run_folder(&id).join("retrieval-test.json"), "{\"knn_accuracy\": 0.5}").unwrap();
+    fs::write(store.run_folder(&id).join("predictions-test.safetensors"), weights()).unwrap();
+    fs::write(store.run_folder(&id).join("embeddings-after-test.safetensors"), weights()).unwrap();
     fs::write(store.run_folder(&id).join("worker.log"), "not a result").unwrap();
     store.run(&id).unwrap()
 }
@@ -54,7 +56,7 @@ fn weights() -> Vec<u8> {
 
 fn exported(store: &Store, run: &Run) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    export(store, None, std::slice::from_ref(run), Contents::All, &mut file).unwrap();
+    export(store, None, std::slice::from_ref(run), true, &mut file).unwrap();
     file.into_inner()
 }
 
@@ -96,23 +98,6 @@ fn what_is_exported_is_imported_as_it_was() {
 }
 
 #[test]
-fn what_is_left_out_is_what_was_said() {
-    for (contents, held) in [
-        (Contents::All, &["predictions-test.safetensors", "retrieval-test.json", "weights.safetensors"][..]),
-        (Contents::Predictions, &["predictions-test.safetensors", "retrieval-test.json"]),
-        (Contents::Measures, &["retrieval-test.json"]),
-    ] {
-        let ((_here, source), (_there, target)) = (store(), store());
-        let run = finished(&source, None);
-        fs::write(source.run_folder(&run.id).join("predictions-test.safetensors"), weights()).unwrap();
-        let mut file = Cursor::new(Vec::new());
-        export(&source, None, std::slice::from_ref(&run), contents, &mut file).unwrap();
-        import(&target, Cursor::new(file.into_inner()), Origin::Imported).unwrap();
-        assert_eq!(results(&target.run_folder(&run.id)).unwrap(), held, "{contents:?}");
-    }
-}
-
-#[test]
 fn a_study_comes_with_its_trials() {
     let ((here, source), (_there, target)) = (store(), store());
     let new =
@@ -131,13 +116,14 @@ fn a_study_comes_with_its_trials() {
     source.put_trial(&study, &trial).unwrap();
     source.set_study_state(&study, State::Done, None).unwrap();
     let file = here.path().join("study.torchboard");
-    export_file(&source, &study, Contents::Measures, &file).unwrap();
+    export_file(&source, &study, false, &file).unwrap();
     import_file(&target, &file, Origin::Shipped).unwrap();
     let copy = target.study(&study).unwrap();
     assert_eq!((copy.trials, copy.state, copy.origin), (vec![trial], State::Done, Origin::Shipped));
     assert_eq!(target.run(&run.id).unwrap().trial, Some((study, 1)));
-    assert!(!target.run_folder(&run.id).join("weights.safetensors").exists(), "it was to be without weights");
-    assert!(target.run_folder(&run.id).join("retrieval-test.json").exists(), "measures stay");
+    let came = |name: &str| target.run_folder(&run.id).join(name).exists();
+    assert!(!came("weights.safetensors") && !came("embeddings-after-test.safetensors"), "it was to be without weights");
+    assert!(came("retrieval-test.json") && came("predictions-test.safetensors"), "measures and what was said stay");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn forward_rows<L: Eight, const COUNT: usize>(
     for row in 0..COUNT {
         sums[row] = load(lanes, bias.unwrap_or(&into[row * width..]));
     }
-    let sums = multiply(lanes, rows, weights, sums);
+    let sums = multiply::<L, COUNT, LANES>(lanes, rows, weights, sums);
     for row in 0..COUNT {
         store(lanes, sums[row], &mut into[row * width..]);
     }

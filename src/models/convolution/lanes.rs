@@ -4,10 +4,10 @@
 //! numbers on every machine.
 
 /// Numbers in one [`Eight::Numbers`].
-pub(super) const LANES: usize = 8;
+pub(in crate::models) const LANES: usize = 8;
 
 /// Work to be compiled for each kind of machine.
-pub(super) trait Pass {
+pub(in crate::models) trait Pass {
     type Output;
 
     /// Mark it `#[inline(always)]`, and what it calls.
@@ -15,7 +15,7 @@ pub(super) trait Pass {
 }
 
 /// Runs `pass` with the fastest instructions that the machine has.
-pub(super) fn dispatch<P: Pass>(pass: P) -> P::Output {
+pub(in crate::models) fn dispatch<P: Pass>(pass: P) -> P::Output {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         return simd.vectorize(
@@ -27,7 +27,7 @@ pub(super) fn dispatch<P: Pass>(pass: P) -> P::Output {
 }
 
 /// Operations on eight f32.
-pub(super) trait Eight: Copy {
+pub(in crate::models) trait Eight: Copy {
     type Numbers: Copy;
 
     fn load(self, from: &[f32; LANES]) -> Self::Numbers;
@@ -49,7 +49,7 @@ pub(super) trait Eight: Copy {
 
 /// For every machine; written so that compilers vectorise it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Portable;
+pub(in crate::models) struct Portable;
 
 impl Eight for Portable {
     type Numbers = [f32; LANES];
@@ -113,7 +113,7 @@ impl Eight for Portable {
 /// AVX2 with fused multiply-add.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Avx2(pulp::x86::V3);
+pub(in crate::models) struct Avx2(pulp::x86::V3);
 
 #[cfg(target_arch = "x86_64")]
 impl Eight for Avx2 {

@@ -9,10 +9,10 @@
 mod dense;
 mod dropout;
 mod first;
-mod lanes;
+pub(super) mod lanes;
 mod network;
 mod passes;
-mod product;
+pub(super) mod product;
 mod shape;
 mod sparse;
 #[cfg(test)]

@@ -6,14 +6,12 @@
 use super::lanes::{Eight, LANES};
 
 /// Outputs that a panel of packed weights holds: two vectors, so that six rows fill the registers.
-pub(super) const PANEL: usize = 2 * LANES;
+pub(in crate::models) const PANEL: usize = 2 * LANES;
 
-/// Steps between two checks of bounds; rows are as long as a multiple of it.
-const STEPS: usize = 8;
-
-/// Σₖ `rows[r][k] · panel[k]` for each row r. The sums of a row are the same whatever the number of rows.
+/// Σₖ `rows[r][k] · panel[k]` for each row r. The sums of a row are the same whatever the number of rows. Rows are as long as a multiple of
+/// `STEPS`, the steps between two checks of bounds.
 #[inline(always)]
-pub(super) fn multiply<L: Eight, const ROWS: usize>(
+pub(in crate::models) fn multiply<L: Eight, const ROWS: usize, const STEPS: usize>(
     lanes: L,
     rows: [&[f32]; ROWS],
     panel: &[[f32; PANEL]],
@@ -40,7 +38,7 @@ pub(super) fn multiply<L: Eight, const ROWS: usize>(
 
 /// The `VECTORS` first vectors of `from`.
 #[inline(always)]
-pub(super) fn load<L: Eight, const VECTORS: usize>(lanes: L, from: &[f32]) -> [L::Numbers; VECTORS] {
+pub(in crate::models) fn load<L: Eight, const VECTORS: usize>(lanes: L, from: &[f32]) -> [L::Numbers; VECTORS] {
     let from = &from.as_chunks::<LANES>().0[..VECTORS];
     let mut vectors = [lanes.splat(0.0); VECTORS];
     for vector in 0..VECTORS {
@@ -51,7 +49,7 @@ pub(super) fn load<L: Eight, const VECTORS: usize>(lanes: L, from: &[f32]) -> [L
 
 /// Writes vectors to the front of `into`.
 #[inline(always)]
-pub(super) fn store<L: Eight, const VECTORS: usize>(lanes: L, vectors: [L::Numbers; VECTORS], into: &mut [f32]) {
+pub(in crate::models) fn store<L: Eight, const VECTORS: usize>(lanes: L, vectors: [L::Numbers; VECTORS], into: &mut [f32]) {
     let into = &mut into.as_chunks_mut::<LANES>().0[..VECTORS];
     for vector in 0..VECTORS {
         lanes.store(vectors[vector], &mut into[vector]);
@@ -60,7 +58,7 @@ pub(super) fn store<L: Eight, const VECTORS: usize>(lanes: L, vectors: [L::Numbe
 
 /// sums + factor · row.
 #[inline(always)]
-pub(super) fn add_row<L: Eight, const VECTORS: usize>(lanes: L, factor: f32, row: &[f32], sums: &mut [L::Numbers; VECTORS]) {
+pub(in crate::models) fn add_row<L: Eight, const VECTORS: usize>(lanes: L, factor: f32, row: &[f32], sums: &mut [L::Numbers; VECTORS]) {
     let row = &row.as_chunks::<LANES>().0[..VECTORS];
     let factor = lanes.splat(factor);
     for vector in 0..VECTORS {

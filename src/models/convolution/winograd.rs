@@ -132,13 +132,13 @@ impl Convolution<'_> {
             let sums = &mut scratch.sums[point * WINDOWS..][..WINDOWS];
             if count == WINDOWS {
                 let rows: [&[f32]; WINDOWS] = [row(0), row(1), row(2), row(3), row(4), row(5)];
-                let products = multiply(lanes, rows, weight, [[zero; 2]; WINDOWS]);
+                let products = multiply::<L, WINDOWS, LANES>(lanes, rows, weight, [[zero; 2]; WINDOWS]);
                 for place in 0..WINDOWS {
                     store(lanes, products[place], &mut sums[place]);
                 }
             } else {
                 for place in 0..count {
-                    store(lanes, multiply(lanes, [row(place)], weight, [[zero; 2]])[0], &mut sums[place]);
+                    store(lanes, multiply::<L, 1, LANES>(lanes, [row(place)], weight, [[zero; 2]])[0], &mut sums[place]);
                 }
             }
         }

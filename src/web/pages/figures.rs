@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use super::{datasets, fashion, runs, studies, triplet, words, words::Voice};
+use super::{datasets, fashion, runs, skin, studies, triplet, words, words::Voice};
 use crate::{
     error::{AppError, AppResult},
     figure::{Direction, Figure, Theme, Width},
@@ -33,6 +33,8 @@ async fn figure(State(state): State<AppState>, Path(name): Path<String>, shell: 
             fashion::file(app, voice, &name, &parameters)
         } else if name.starts_with("triplet-") {
             triplet::file(app, voice, &name, &parameters)
+        } else if name.starts_with("skin-") {
+            skin::file(app, voice, &name, &parameters)
         } else {
             words::file(app, voice, &name, parameters)
         }

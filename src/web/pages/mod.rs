@@ -8,6 +8,7 @@ mod networks;
 mod overview;
 mod preferences;
 mod runs;
+mod skin;
 mod studies;
 mod triplet;
 mod words;
@@ -29,6 +30,7 @@ pub fn router(document: OpenApi) -> Router<AppState> {
         .merge(studies::router())
         .merge(fashion::router())
         .merge(triplet::router())
+        .merge(skin::router())
         .merge(figures::router())
         .merge(api::router(document))
 }

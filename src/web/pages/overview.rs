@@ -13,7 +13,7 @@ use crate::{
     words::{SetInfo, SetState},
 };
 
-/// The systems beside words; `overview-{id}-...` in `locales/` are their texts, `nav-{id}` of the navigation says whether they are there.
+/// The systems beside words, each with a page of its name; `overview-{id}-...` and `nav-{id}` in `locales/` are their texts.
 const SYSTEMS: [&str; 3] = ["triplet", "skin", "fashion"];
 
 #[derive(Template)]
@@ -21,7 +21,7 @@ const SYSTEMS: [&str; 3] = ["triplet", "skin", "fashion"];
 struct Overview {
     shell: Shell,
     words: Option<Glance>,
-    systems: [(&'static str, Option<&'static str>); 3],
+    systems: [&'static str; 3],
     sets: Vec<SetInfo>,
     importing: Vec<String>,
     failures: Vec<(String, String)>,
@@ -34,7 +34,6 @@ pub fn router() -> Router<AppState> {
 async fn overview(State(state): State<AppState>, shell: Shell) -> AppResult<Html<String>> {
     let overview = move |state: &AppState| {
         let library = &state.library;
-        let systems = SYSTEMS.map(|id| (id, shell.address_of(id)));
         let words = Glance::new(state, &shell)?;
         let (mut importing, mut failures) = (Vec::new(), Vec::new());
         for (id, state) in library.states() {
@@ -44,7 +43,7 @@ async fn overview(State(state): State<AppState>, shell: Shell) -> AppResult<Html
                 SetState::Failed(why) => failures.push((id, why)),
             }
         }
-        page(&Overview { shell, words, systems, sets: library.list(), importing, failures })
+        page(&Overview { shell, words, systems: SYSTEMS, sets: library.list(), importing, failures })
     };
     state.compute(overview).await
 }

@@ -16,6 +16,8 @@ pub struct Summary {
     pub total: String,
     /// What they take as f32, such as `99.41 KB`.
     pub size: String,
+    /// Multiplications by a weight, each with an addition, that one image takes forward, grouped by thousands.
+    pub multiply_adds: String,
 }
 
 /// One line of a summary.
@@ -26,6 +28,8 @@ pub struct Layer {
     pub shape: String,
     /// Trainable values, grouped by thousands.
     pub parameters: String,
+    /// As of the whole network.
+    pub multiply_adds: String,
     /// The shape without the batch: channels, height and width, or values.
     pub output: Vec<i64>,
     /// The bare name and kind.
@@ -48,10 +52,12 @@ impl Summary {
             name: format!("{} ({})", layer.name, layer.kind),
             shape: format!("(None, {})", layer.output.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")),
             parameters: grouped(layer.parameters),
+            multiply_adds: grouped(layer.multiply_adds),
             output: layer.output.clone(),
             kind: (layer.name, layer.kind),
         };
-        Ok(Self { layers: layers.iter().map(line).collect(), total: grouped(total), size: size(total * 4) })
+        let multiply_adds = grouped(layers.iter().map(|layer| layer.multiply_adds).sum());
+        Ok(Self { layers: layers.iter().map(line).collect(), total: grouped(total), size: size(total * 4), multiply_adds })
     }
 }
 

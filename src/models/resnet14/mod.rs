@@ -1,11 +1,15 @@
 //! The course report's residual network for skin lesions.
 
+mod kernels;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tch::{Kind, Tensor};
 
-use super::{Features, Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number};
+use kernels::HandWritten;
+
+use super::{Features, Gradients, Initial, Layer, ModelError, Network, Noise, Parameter, Weights, network::number, weights::values_of};
 
 /// Convolution 3×3; three stacks of two residual blocks, each two convolutions 3×3; the mean over all places; dense. Every convolution but
 /// the projections is followed by a batch normalisation, and 14 layers have weights on the longest way.
@@ -161,12 +165,18 @@ impl Network for ResNet14 {
             let own = self.parameters().into_iter().filter(|part| part.initial.is_learned() && part.name.starts_with(prefix));
             own.map(|part| part.shape.iter().product::<i64>()).sum()
         };
+        // Each weight of more than one axis meets every place that its layer gives.
+        let products = |prefix: &str, places: i64| {
+            let weights = self.parameters().into_iter().filter(|part| part.name.starts_with(prefix) && part.shape.len() > 1);
+            weights.map(|part| part.shape.iter().product::<i64>() * places).sum()
+        };
         let [height, width, _] = self.input;
         let stem = Layer {
             name: "stem",
             kind: "convolution 3x3, batch normalisation, relu",
             output: vec![self.filters, height, width],
             parameters: count("stem"),
+            multiply_adds: products("stem", height * width),
         };
         let blocks = BLOCKS.iter().zip(self.blocks()).zip(self.sides()).map(|((names, block), [height, width])| Layer {
             name: names.block,
@@ -177,26 +187,44 @@ impl Network for ResNet14 {
             },
             output: vec![block.filters, height, width],
             parameters: count(names.block),
+            multiply_adds: products(names.block, height * width),
         });
         let features = 4 * self.filters;
-        let pooling = Layer { name: "pooling", kind: "mean over all places", output: vec![features], parameters: 0 };
-        let output = Layer { name: "output", kind: "dense", output: vec![self.classes], parameters: count("output") };
+        let flat = |name, kind, values, parameters, multiply_adds| Layer { name, kind, output: vec![values], parameters, multiply_adds };
+        let pooling = flat("pooling", "mean over all places", features, 0, 0);
+        let output = flat("output", "dense", self.classes, count("output"), products("output", 1));
         std::iter::once(stem).chain(blocks).chain([pooling, output]).collect()
     }
 
     fn forward(&self, weights: &Weights, images: &Tensor, noise: Option<&mut Noise>) -> Tensor {
         let mut layers = Layers::new(weights, noise.is_some());
-        let pooled = self.maps(&mut layers, images).mean_dim([2_i64, 3].as_slice(), false, Kind::Float); // [rows, 4 filters]
+        let pooled = self.maps(&mut layers, images).mean_dim([2_i64, 3].as_slice(), false, None); // [rows, 4 filters]
         let [weight, bias] = [layers.next(), layers.next()];
         pooled.linear(weight, Some(bias)) // [rows, classes]
     }
 
     fn features(&self, weights: &Weights, images: &Tensor) -> Option<Features> {
-        let mut layers = Layers::new(weights, false);
-        let maps = self.maps(&mut layers, images);
-        let [head, bias] = [layers.next().shallow_clone(), layers.next().shallow_clone()];
-        let pooled = maps.mean_dim([2_i64, 3].as_slice(), false, Kind::Float);
-        Some(Features { maps: maps.permute([0, 2, 3, 1]), pooled, head, bias })
+        let maps = match self.prepared(weights) {
+            Some(prepared) => {
+                let [height, width] = self.sides()[5];
+                Tensor::from_slice(&prepared.maps(&values_of(images))).view([images.size()[0], height, width, 4 * self.filters])
+            }
+            None => self.maps(&mut Layers::new(weights, false), images).permute([0, 2, 3, 1]),
+        };
+        let pooled = maps.mean_dim([1_i64, 2].as_slice(), false, Kind::Float);
+        let [head, bias] = [2, 1].map(|from_end| weights.views()[weights.learned() - from_end].shallow_clone());
+        Some(Features { maps, pooled, head, bias })
+    }
+
+    fn in_use(&self, weights: &Weights, images: &Tensor) -> Tensor {
+        match self.prepared(weights) {
+            Some(prepared) => Tensor::from_slice(&prepared.infer(&values_of(images))).view([images.size()[0], self.classes]),
+            None => self.forward(weights, images, None),
+        }
+    }
+
+    fn hand_written(&self, weights: &Weights, gradient: &Weights) -> Option<Box<dyn Gradients>> {
+        Some(Box::new(HandWritten::new(self, weights, gradient)?))
     }
 }
 
@@ -248,6 +276,9 @@ mod tests {
         assert_eq!(parameter_count(&network), kernels + 16 * 32 + 32 * 64 + 2 * (5 * 16 + 4 * 32 + 4 * 64) + 65 * 7);
         assert_eq!(parameter_count(&network), 174_871);
         let outputs: Vec<Vec<i64>> = network.layers().into_iter().map(|layer| layer.output).collect();
+        let products: Vec<i64> = network.layers().iter().map(|layer| layer.multiply_adds).collect();
+        let [first, second] = [28 * 28 * 9 * 16 * 16, 14 * 14 * 9 * 32 * 16 + 14 * 14 * 9 * 32 * 32 + 14 * 14 * 16 * 32];
+        assert_eq!(products, [28 * 28 * 27 * 16, 2 * first, 2 * first, second, 2 * first, second, 2 * first, 0, 448]);
         assert_eq!(outputs[1..7], [[16, 28, 28], [16, 28, 28], [32, 14, 14], [32, 14, 14], [64, 7, 7], [64, 7, 7]].map(Vec::from));
     }
 
