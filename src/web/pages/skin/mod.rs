@@ -160,8 +160,11 @@ fn run_of(app: &AppState, beside: &Beside, view: &View) -> AppResult<Option<Run>
 
 /// The configuration whose network is drawn.
 fn plain_config(run: Option<&Run>) -> AppResult<serde_json::Map<String, serde_json::Value>> {
-    let none = serde_json::Map::new();
-    configuration::resolve(SYSTEM, run.map_or(&none, |run| &run.config))
+    match run {
+        // A run of another version may have keys that this one does not know; its network is in those that it does.
+        Some(run) => Ok(configuration::resolve(SYSTEM, &run.config).unwrap_or_else(|_| run.config.clone())),
+        None => configuration::resolve(SYSTEM, &serde_json::Map::new()),
+    }
 }
 
 /// The data set that is spoken of.
