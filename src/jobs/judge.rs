@@ -8,12 +8,12 @@ use std::{
 use super::{
     asked::{Asked, Decision, Lesions, Setting, Settled},
     embeddings::embeds,
+    gist::Gist,
     inference::{Inference, Trained},
     judged::Intervals,
     predictions,
     remembered::Remembered,
     split::{count_of, first_of, part_of},
-    standing::Standing,
 };
 use crate::{
     data::{Dataset, Datasets, Question as YesOrNo, Split, Ungrouped},
@@ -30,7 +30,7 @@ pub struct Judge {
     inference: Inference,
     known: Remembered<Question, Judgement>,
     learned: Remembered<(String, String), Vec<usize>>,
-    pub(super) standings: Remembered<(String, String, Split), Standing>,
+    pub(super) gists: Remembered<(String, String, Split), Gist>,
 }
 
 /// Which network, and what of it.
@@ -71,8 +71,8 @@ pub struct Judgement {
     macro_auc: OnceLock<Option<Interval>>,
 }
 
-/// Standings that are remembered: a hundred bytes each.
-const MOST_STANDINGS: usize = 1024;
+/// Gists that are remembered: a hundred bytes each.
+const MOST_GISTS: usize = 1024;
 /// Judgements that are remembered: a few megabytes each, for a training split.
 const MOST_KNOWN: usize = 24;
 
@@ -86,7 +86,7 @@ impl Judge {
             inference,
             known: Remembered::new(MOST_KNOWN),
             learned: Remembered::new(MOST_KNOWN),
-            standings: Remembered::new(MOST_STANDINGS),
+            gists: Remembered::new(MOST_GISTS),
         }
     }
 

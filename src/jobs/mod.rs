@@ -12,6 +12,7 @@ mod asked;
 mod embeddings;
 mod examples;
 mod explain;
+mod gist;
 mod hardest;
 mod inference;
 mod judge;
@@ -28,7 +29,6 @@ mod recovery;
 mod remembered;
 mod shipped;
 mod split;
-mod standing;
 mod studies;
 mod supervisor;
 mod witness;
@@ -39,6 +39,7 @@ pub use self::{
     embeddings::{Embedder, Embeddings, Retrieval, Retrieved, embeds, vote},
     examples::{Only, Order, Selection},
     explain::{Explained, Explainer, Near},
+    gist::Gist,
     hardest::{HardTriplet, hardest_triplets},
     inference::{Inference, Said, Stage, Trained},
     judge::{Judge, Judgement},
@@ -50,7 +51,6 @@ pub use self::{
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,
-    standing::Standing,
     studies::{Studies, StudyEvent, Trainer, ask_study, best_trial, conduct, history, recover_studies},
     supervisor::{Halt, supervise},
     witness::Witness,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     data::Split,
     error::{AppError, AppResult},
-    jobs::Standing,
+    jobs::Gist,
     store::Run,
     web::AppState,
 };
@@ -64,7 +64,7 @@ impl Remedies {
         let mut unmeasured = 0;
         let mut remedies = Vec::new();
         for row in &beside.rows {
-            let mut found: Option<Vec<Arc<Standing>>> = Some(Vec::new());
+            let mut found: Option<Vec<Arc<Gist>>> = Some(Vec::new());
             for run in &row.runs {
                 let measured = measured(app, run, &mut left)?;
                 unmeasured += usize::from(measured.is_none());
@@ -98,14 +98,14 @@ impl Remedies {
 }
 
 impl Remedy {
-    fn new(row: Row, found: Option<Vec<Arc<Standing>>>) -> Self {
+    fn new(row: Row, found: Option<Vec<Arc<Gist>>>) -> Self {
         let validation = Spread::of(row.runs.iter().map(|run| run.best.get("validation_accuracy").map(|best| best.last)));
         let Some(found) = found.filter(|found| !found.is_empty()) else {
             let mut measures = vec![None; Column::ALL.len()];
             measures[place(Column::Validation)] = validation;
             return Self { row, measures, recall: None, change: None };
         };
-        let over = |value: &dyn Fn(&Standing) -> Option<f64>| Spread::of(found.iter().map(|one| value(one)));
+        let over = |value: &dyn Fn(&Gist) -> Option<f64>| Spread::of(found.iter().map(|one| value(one)));
         let classes = found.iter().map(|one| one.recall.len()).min().unwrap_or_default();
         let recall = |class: usize| found.iter().map(|one| one.recall[class]).sum::<f64>() / found.len() as f64;
         let measure = |column: &Column| match column {
@@ -146,13 +146,13 @@ impl Spread {
 }
 
 /// What the network of `run` comes to; `left` counts how many more may be asked whose answers are not kept.
-fn measured(app: &AppState, run: &Run, left: &mut usize) -> AppResult<Option<Arc<Standing>>> {
+fn measured(app: &AppState, run: &Run, left: &mut usize) -> AppResult<Option<Arc<Gist>>> {
     if !app.judge.has_kept(run, Split::Test) {
         let Some(rest) = left.checked_sub(1) else { return Ok(None) };
         *left = rest;
     }
-    match app.judge.standing(run, Split::Test) {
-        Ok(standing) => Ok(Some(standing)),
+    match app.judge.gist(run, Split::Test) {
+        Ok(gist) => Ok(Some(gist)),
         Err(AppError::Unavailable(_) | AppError::Conflict(_)) => Ok(None),
         Err(other) => Err(other),
     }
@@ -172,7 +172,7 @@ mod tests {
     fn remedy(id: &str, accuracies: &[f64]) -> Remedy {
         let one = |&accuracy: &f64| {
             let (balanced_accuracy, macro_f1, macro_auc) = (0.5, 0.4, Some(1.0 - accuracy));
-            Arc::new(Standing { accuracy, balanced_accuracy, macro_f1, macro_auc, recall: vec![accuracy; 7] })
+            Arc::new(Gist { accuracy, balanced_accuracy, macro_f1, macro_auc, recall: vec![accuracy; 7] })
         };
         Remedy::new(Row { id: id.into(), is_named: true, runs: Vec::new() }, Some(accuracies.iter().map(one).collect()))
     }

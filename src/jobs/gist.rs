@@ -7,7 +7,7 @@ use crate::{data::Split, error::AppResult, metrics::Evaluation, store::Run, trai
 
 /// How good a network is on a split, deciding for the most probable class.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct Gist {
     /// The share that is got right.
     pub accuracy: f64,
     /// Mean recall of the classes that have examples.
@@ -25,20 +25,20 @@ impl Judge {
     ///
     /// # Errors
     /// As [`Judge::judge`].
-    pub fn standing(&self, run: &Run, split: Split) -> AppResult<Arc<Standing>> {
+    pub fn gist(&self, run: &Run, split: Split) -> AppResult<Arc<Gist>> {
         let weights = run.weights.clone().unwrap_or_default();
-        self.standings.get((run.id.clone(), weights.clone(), split), || {
+        self.gists.get((run.id.clone(), weights.clone(), split), || {
             let dataset = dataset_of(&run.config)?;
             let kept = predictions::read(&self.store.run_folder(&run.id), split, &weights).map(|(predictions, _)| predictions);
             match kept.filter(|kept| kept.classes() == dataset.classes.len()) {
-                Some(kept) => Ok(Standing::of(&Evaluation::of(split.name(), &dataset.classes, &kept))),
-                None => Ok(Standing::of(&self.judge(&run.id, split)?.evaluation)),
+                Some(kept) => Ok(Gist::of(&Evaluation::of(split.name(), &dataset.classes, &kept))),
+                None => Ok(Gist::of(&self.judge(&run.id, split)?.evaluation)),
             }
         })
     }
 }
 
-impl Standing {
+impl Gist {
     fn of(evaluation: &Evaluation) -> Self {
         Self {
             accuracy: evaluation.accuracy,
