@@ -79,17 +79,18 @@ fn beneath(judged: &Judged) -> String {
         format!("{name:<18} {value:.4}{interval}\n")
     };
     let mut text: String = figures.into_iter().chain(area).map(line).collect();
-    text += &format!("intervals: bootstrap, resampled by {}\n", judged.resampled_by);
+    let mut add = |line: String| text.push_str(&line);
+    add(format!("intervals: bootstrap, resampled by {}\n", judged.resampled_by));
     if let Settled::Prior { exponent, chosen } = judged.decision {
         let how = if chosen { "chosen on the validation split" } else { "as asked" };
-        text += &format!("decisions: ln p - {exponent} ln prior, {how}\n");
+        add(format!("decisions: ln p - {exponent} ln prior, {how}\n"));
     }
     if judged.lesions == Lesions::Unseen {
-        text += &format!("on the {} of {} images whose lesion was never seen\n", judged.evaluation.n, judged.images);
+        add(format!("on the {} of {} images whose lesion was never seen\n", judged.evaluation.n, judged.images));
     }
     if let Some(majority) = &judged.majority {
         let Majority { name, accuracy, balanced_accuracy, .. } = majority;
-        text += &format!("always answering {name:?}: accuracy {accuracy:.4}, balanced accuracy {balanced_accuracy:.4}\n");
+        add(format!("always answering {name:?}: accuracy {accuracy:.4}, balanced accuracy {balanced_accuracy:.4}\n"));
     }
     text
 }

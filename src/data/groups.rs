@@ -253,7 +253,8 @@ mod tests {
             for image in 0..=(group * 7 % 5 % 3) {
                 let split = [0, 2, 0, 1, 0][(group + image) % 5];
                 let name = ["train", "val", "test"][split];
-                text += &format!("{name},{},x,{},x,g{group}\n", counts[split], group % 3);
+                let line = format!("{name},{},x,{},x,g{group}\n", counts[split], group % 3);
+                text.push_str(&line);
                 counts[split] += 1;
             }
         }

@@ -240,6 +240,7 @@ pub struct Bar {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, under its own name in the figure's JSON")]
 pub struct Line {
     /// In the legend.
     pub name: String,

@@ -179,19 +179,18 @@ impl Explainer {
         let trained = Trained::of(&self.store, run)?;
         self.galleries.get((run.id.clone(), trained.weights.clone()), || {
             let path = trained.folder.join(GALLERY);
-            let kept = match Kept::read(&path, ARRAY, &trained.weights) {
-                Some(kept) => kept,
-                None => {
-                    let part = part_of(&self.datasets, run, dataset, Split::Train)?;
-                    let (labels, weights) = (part.labels().to_vec(), trained.weights.clone());
-                    let attention = self.inference.part_closely(Arc::new(trained), part.examples, part.range)?.attention;
-                    let Attention { features, channels, .. } = attention.ok_or_else(|| unexplained(run))?;
-                    let kept = Kept { labels, values: features, columns: channels, ..Kept::default() };
-                    if let Err(error) = kept.write(&path, ARRAY, &weights) {
-                        tracing::warn!(run = run.id, "features of its training images can't be kept: {error}"); // and are computed again
-                    }
-                    kept
+            let kept = if let Some(kept) = Kept::read(&path, ARRAY, &trained.weights) {
+                kept
+            } else {
+                let part = part_of(&self.datasets, run, dataset, Split::Train)?;
+                let (labels, weights) = (part.labels().to_vec(), trained.weights.clone());
+                let attention = self.inference.part_closely(Arc::new(trained), part.examples, part.range)?.attention;
+                let Attention { features, channels, .. } = attention.ok_or_else(|| unexplained(run))?;
+                let kept = Kept { labels, values: features, columns: channels, ..Kept::default() };
+                if let Err(error) = kept.write(&path, ARRAY, &weights) {
+                    tracing::warn!(run = run.id, "features of its training images can't be kept: {error}"); // and are computed again
                 }
+                kept
             };
             let Kept { labels, values: mut features, columns: channels, .. } = kept;
             features.chunks_exact_mut(channels.max(1)).for_each(to_unit_length);

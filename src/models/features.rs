@@ -21,7 +21,6 @@ impl Features {
     /// the dense layer's weight over the number of places, so that no gradient need be computed.
     ///
     /// Source: Selvaraju et al. 2017, eq. 1 and 2.
-    #[must_use]
     pub fn grad_cam(&self) -> Tensor {
         let size = self.maps.size();
         let places = (size[1] * size[2]) as f64;
@@ -30,7 +29,6 @@ impl Features {
     }
 
     /// Logits `[n, classes]`.
-    #[must_use]
     pub fn logits(&self) -> Tensor {
         self.pooled.linear(&self.head, Some(&self.bias))
     }

@@ -73,7 +73,7 @@ mod tests {
         // Lightness of the red pixel: .2 + .6 · .299.
         let red = 0.2 + 0.6 * 0.299;
         close(&jittered([1.0, 1.0, 0.0]), &[red, red, red, 0.5, 0.5, 0.5]);
-        close(&jittered([1.0, 0.0, 1.0]), &[(red + 0.5) / 2.0; 6]);
+        close(&jittered([1.0, 0.0, 1.0]), &[f32::midpoint(red, 0.5); 6]);
         let grey = Tensor::from_slice(&[0.2_f32, 0.6]).view([1, 1, 2, 1]);
         close(&values(&Factors(vec![[1.0, 0.5, 0.0]]).images(&grey, 0)), &[0.3, 0.5]);
     }

@@ -90,7 +90,7 @@ fn what_is_exported_is_imported_as_it_was() {
     assert_eq!(target.events_after(&run.id, 0, 100).unwrap(), source.events_after(&run.id, 0, 100).unwrap());
     let mut files: Vec<_> = fs::read_dir(target.run_folder(&run.id)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     files.sort();
-    assert_eq!(files, ["retrieval-test.json", "weights.safetensors"]);
+    assert_eq!(files, ["embeddings-after-test.safetensors", "predictions-test.safetensors", "retrieval-test.json", "weights.safetensors"]);
     assert_eq!(exported(&target, &copy), file, "exported again it is the same file");
     let again = import(&target, Cursor::new(&file), Origin::Imported);
     assert!(matches!(again, Err(AppError::Invalid { field, .. }) if field == "id"));

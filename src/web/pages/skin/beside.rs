@@ -61,7 +61,7 @@ impl Beside {
         let on = |dataset: &str| runs.iter().filter(|run| is_of(run, dataset)).collect::<Vec<_>>();
         let compared = PUBLISHED.into_iter().chain([SAMPLE]).map(on).find(|runs| !runs.is_empty()).unwrap_or_default();
         let (rows, grouped) = (rows(&compared), rows(&on(GROUPED)));
-        Self { rows, grouped, runs }
+        Self { runs, rows, grouped }
     }
 
     /// The run that is shown where nobody asks for another: the best, the plain one, any.

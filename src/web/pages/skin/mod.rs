@@ -84,12 +84,11 @@ async fn predict(State(state): State<AppState>, shell: Shell, multipart: Multipa
 async fn look(state: &AppState, form: AppResult<Form>, parameters: &Parameters) -> AppResult<Picture> {
     let image = form?.image()?;
     let asked = parameters.optional("run")?.map(str::to_owned);
-    let run = match asked {
-        Some(run) => run,
-        None => {
-            let askable = |app: &AppState| Ok(Beside::new(app)?.askable(app, None).map(|run| run.id.clone()));
-            state.compute(askable).await?.ok_or_else(no_run)?
-        }
+    let run = if let Some(run) = asked {
+        run
+    } else {
+        let askable = |app: &AppState| Ok(Beside::new(app)?.askable(app, None).map(|run| run.id.clone()));
+        state.compute(askable).await?.ok_or_else(no_run)?
     };
     let classifier = Classifier::of(state, run).await?;
     Picture::look(state, classifier, image).await
