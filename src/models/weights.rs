@@ -187,9 +187,15 @@ pub(super) fn values(tensors: &[Tensor]) -> Vec<Vec<f32>> {
 
 /// A tensor's values in memory's order.
 pub(super) fn values_of(tensor: &Tensor) -> Vec<f32> {
-    let mut values = vec![0.0; tensor.numel()];
-    tensor.contiguous().copy_data(&mut values, tensor.numel());
+    let mut values = Vec::new();
+    read(tensor, &mut values);
     values
+}
+
+/// The same into memory that is kept: fresh memory takes longer than the copy.
+pub(super) fn read(tensor: &Tensor, into: &mut Vec<f32>) {
+    into.resize(tensor.numel(), 0.0);
+    tensor.contiguous().copy_data(into, tensor.numel());
 }
 
 /// As kernels of our own take them.

@@ -8,7 +8,7 @@ use super::ResNet14;
 use crate::models::{
     Batch, Gradients, Noise, Weights,
     residual::{Prepared, ResidualNetwork, Shape},
-    weights::{slices, values, values_of},
+    weights::{read, slices, values, values_of},
 };
 
 impl ResNet14 {
@@ -34,7 +34,9 @@ pub(super) struct HandWritten {
     /// Running means and variances.
     statistics: Vec<Tensor>,
     gradient: Vec<Tensor>,
-    /// The gradient, before it is copied.
+    /// What is copied: the weights, the images, the gradient.
+    weights: Vec<Vec<f32>>,
+    images: Vec<f32>,
     sums: Vec<Vec<f32>>,
 }
 
@@ -47,6 +49,8 @@ impl HandWritten {
         let statistics = learned.split_off(weights.learned());
         Some(Self {
             network: ResidualNetwork::new(shape).ok()?,
+            weights: vec![Vec::new(); learned.len()],
+            images: Vec::new(),
             learned,
             statistics,
             gradient: shared(&gradient.views()[..gradient.learned()]),
@@ -58,16 +62,18 @@ impl HandWritten {
 impl Gradients for HandWritten {
     fn compute(&mut self, batch: &Batch, _noise: &mut Noise) {
         let _guard = tch::no_grad_guard();
-        let weights = values(&self.learned);
+        self.learned.iter().zip(&mut self.weights).for_each(|(tensor, into)| read(tensor, into));
+        read(&batch.images, &mut self.images);
+        let weights = slices(&self.weights);
         let mut running = values(&self.statistics);
-        let logits = self.network.forward(&slices(&weights), &mut running, &values_of(&batch.images));
+        let logits = self.network.forward(&weights, &mut running, &self.images);
         let log_probabilities = Tensor::from_slice(&logits).view_as(&batch.targets).log_softmax(-1, Kind::Float);
         batch.log_probabilities.shallow_clone().copy_(&log_probabilities);
         let targets = batch.pull();
         // By the logits; a row's targets need not sum to one.
         let sum = targets.sum_dim_intlist(-1_i64, true, Kind::Float);
         let slope = (log_probabilities.exp() * sum - &targets) / targets.size()[0] as f64;
-        self.network.backward(&slices(&weights), &values_of(&slope), &mut self.sums);
+        self.network.backward(&weights, &values_of(&slope), &mut self.sums);
         for (tensor, values) in self.statistics.iter_mut().zip(&running).chain(self.gradient.iter_mut().zip(&self.sums)) {
             tensor.copy_(&Tensor::from_slice(values).view_as(tensor));
         }
