@@ -17,7 +17,7 @@ export class Dial {
     for (const name of ["miss", "alarm"]) {
       // Another price has another best threshold: the one that is set goes with the old one where it was the best.
       form.elements[name].addEventListener("change", () => {
-        if (Number(slider.value) === Number(form.dataset.chosen)) slider.disabled = true;
+        if (Math.abs(Number(slider.value) - Number(form.dataset.chosen)) < 5e-10) slider.disabled = true;
         settle(form);
       });
     }

@@ -187,7 +187,7 @@ async fn a_threshold_decides_as_it_says_and_the_validation_images_choose_it() {
     let points = server.json(&format!("/api/v1/runs/{id}/operating-points?split=test&of=melanoma&miss=20&false_alarm=1"), 200).await;
     let chosen = points["chosen"]["threshold"].as_f64().unwrap();
     let shown: f64 = page.split("data-chosen=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
-    assert_eq!(shown, chosen);
+    assert!(shown <= chosen && chosen - shown < 1.1e-9, "{shown} {chosen}");
     assert_eq!(out(&page, "hits"), points["chosen"]["here"]["hits"].to_string());
     assert_eq!(out(&page, "false_alarms"), points["chosen"]["here"]["false_alarms"].to_string());
     assert!(page.contains("<tr class=\"shown\"><th scope=\"row\" class=\"number\" dir=\"ltr\">20 : 1"), "its ratio is marked in the table");

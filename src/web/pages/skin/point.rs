@@ -23,6 +23,9 @@ use crate::{
 
 /// What a miss costs in each row of the table, when a false alarm costs 1.
 const RATIOS: [f64; 6] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
+/// Thresholds have nine decimals in addresses: finer than answers differ, and no more digits than a slider keeps.
+const STEPS: f64 = 1e9;
+const DECIMALS: usize = 9;
 
 /// The part of the page.
 pub struct Point {
@@ -141,11 +144,11 @@ impl Asked {
     }
 }
 
-/// The threshold of the least cost on the images that validate.
+/// The threshold of the least cost on the images that validate, cut to what an address holds: never above the answer that it is to let in.
 fn chosen(validation: &Judgement, question: &Question, costs: Costs) -> f64 {
     let points = metrics::operating_points(&Ranking::of_classes(&validation.predictions, question.classes), costs);
     // Where saying yes to none costs least, so does a threshold that hardly any reaches.
-    metrics::cheapest(&points).and_then(|point| point.threshold).unwrap_or(1.0)
+    metrics::cheapest(&points).and_then(|point| point.threshold).map_or(1.0, |threshold| (threshold * STEPS).floor() / STEPS)
 }
 
 impl Point {
@@ -162,7 +165,7 @@ impl Point {
         let price = |ratio: f64| {
             let costs = Costs { miss: ratio, false_alarm: 1.0 };
             let threshold = chosen(&asked.validation, asked.question, costs);
-            let is_shown = threshold == asked.threshold;
+            let is_shown = is_same(threshold, asked.threshold);
             Price { ratio, threshold, at: asked.at(threshold, costs), is_shown }
         };
         let at = asked.at(threshold, asked.costs);
@@ -189,7 +192,7 @@ impl Point {
 
     /// Whether the threshold is the one of the least cost on the images that validate.
     pub fn is_chosen(&self) -> bool {
-        self.threshold == self.chosen
+        is_same(self.threshold, self.chosen)
     }
 }
 
@@ -207,9 +210,14 @@ fn prior(app: &AppState, run: &Run, asked: &Asked) -> AppResult<Vec<Prior>> {
     Ok([Some(0.0), chosen].into_iter().flatten().filter_map(at).collect())
 }
 
-/// A threshold as an address has it: with all of its digits, since answers may differ in the last.
+/// A threshold as an address has it.
 pub fn written(threshold: f64) -> String {
-    threshold.to_string()
+    let text = format!("{threshold:.DECIMALS$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn is_same(one: f64, other: f64) -> bool {
+    (one - other).abs() < 0.5 / STEPS
 }
 
 #[cfg(test)]
@@ -218,10 +226,11 @@ mod tests {
 
     #[test]
     fn a_threshold_is_written_as_short_as_it_can_be_and_read_as_the_same() {
-        for (threshold, text) in [(0.5, "0.5"), (1.0, "1"), (0.0, "0"), (0.031_24, "0.03124"), (f64::from(0.1_f32), "0.10000000149011612")]
+        for (threshold, text) in [(0.5, "0.5"), (1.0, "1"), (0.0, "0"), (0.031_24, "0.03124"), (0.1, "0.1"), (0.123_456_789, "0.123456789")]
         {
             assert_eq!(written(threshold), text);
-            assert_eq!(text.parse(), Ok(threshold));
+            assert!(is_same(text.parse().unwrap(), threshold));
         }
+        assert!(!is_same(0.031_24, 0.031_240_001));
     }
 }
