@@ -7,6 +7,7 @@ says by the weights that ours has trained.
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def main():
 
         def ours():
             for file in Path(folder).iterdir():  # of the round before
-                file.unlink()
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
             return common.ours(arguments.ours, "resnet", data, epochs, common.THREADS, folder)[-1]
 
         common.ours(arguments.ours, "resnet", data, epochs, common.THREADS, folder)  # whose weights the first peer needs
