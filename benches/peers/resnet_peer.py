@@ -15,52 +15,13 @@ from pathlib import Path
 
 import numpy
 import torch
-from safetensors.torch import load_file
+from residual_network import ResidualNetwork
 from torch import nn
 
 THREADS = 2
 BATCH, LEARNING_RATE = 128, 0.001
 WARM_UP, EPOCH = 3, 55
 REPEATS = {1: 200, 64: 40}
-
-
-class Block(nn.Module):
-    def __init__(self, inputs, filters, stride):
-        super().__init__()
-        self.convolution_1 = nn.Conv2d(inputs, filters, 3, stride, padding=1, bias=False)
-        self.normalisation_1 = nn.BatchNorm2d(filters)
-        self.convolution_2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.normalisation_2 = nn.BatchNorm2d(filters)
-        self.projection = nn.Conv2d(inputs, filters, 1, stride, bias=False) if stride > 1 else nn.Identity()
-
-    def forward(self, features):
-        first = self.normalisation_1(self.convolution_1(features)).relu()
-        return (self.normalisation_2(self.convolution_2(first)) + self.projection(features)).relu()
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 16, 3, padding=1, bias=False)
-        self.stem_normalisation = nn.BatchNorm2d(16)
-        inputs = 16
-        for stack in range(3):
-            for block in range(2):
-                width = 16 << stack
-                self.add_module(f"block_{stack + 1}_{block + 1}", Block(inputs, width, 2 if stack and not block else 1))
-                inputs = width
-        self.output = nn.Linear(64, 7)
-        for layer in self.modules():
-            if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")  # as ours begins: else losses could not be compared
-        nn.init.zeros_(self.output.bias)
-
-    def forward(self, images):
-        features = self.stem_normalisation(self.stem(images)).relu()
-        for name, block in self.named_children():
-            if name.startswith("block"):
-                features = block(features)
-        return self.output(features.mean((2, 3)))
 
 
 def main():
@@ -71,7 +32,7 @@ def main():
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     memory = torch.channels_last if layout == "pytorch-channels-last" else torch.contiguous_format
-    model = Residual().to(memory_format=memory)
+    model = ResidualNetwork(16, 7).to(memory_format=memory)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     seconds, losses = [], []
     order = torch.empty(0, dtype=torch.int64)
@@ -87,8 +48,7 @@ def main():
         optimiser.step()
         seconds.append(time.perf_counter() - began)
         losses.append(loss.item())
-    model.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)  # it has no counts of batches
-    model.eval()
+    model.take(folder / "weights.safetensors")
     answers = {}
     with torch.inference_mode():
         for count, repeats in REPEATS.items():

@@ -14,57 +14,12 @@ import numpy
 import torch
 from fastapi import FastAPI, UploadFile
 from PIL import Image, ImageOps
-from safetensors.torch import load_file
-from torch import nn
+from residual_network import ResidualNetwork
 
 SIDE = 28
 CLASSES = json.loads(os.environ["CLASSES"])
 
-
-class Block(nn.Module):
-    def __init__(self, inputs, filters, stride):
-        super().__init__()
-        self.convolution_1 = nn.Conv2d(inputs, filters, 3, stride, padding=1, bias=False)
-        self.normalisation_1 = nn.BatchNorm2d(filters)
-        self.convolution_2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.normalisation_2 = nn.BatchNorm2d(filters)
-        self.projection = nn.Conv2d(inputs, filters, 1, stride, bias=False) if stride > 1 else nn.Identity()
-
-    def forward(self, features):
-        first = self.normalisation_1(self.convolution_1(features)).relu()
-        return (self.normalisation_2(self.convolution_2(first)) + self.projection(features)).relu()
-
-
-class ResNet14(nn.Module):
-    def __init__(self, filters, classes):
-        super().__init__()
-        self.stem = nn.Conv2d(3, filters, 3, padding=1, bias=False)
-        self.stem_normalisation = nn.BatchNorm2d(filters)
-        inputs = filters
-        for stack in range(3):
-            for block in range(2):
-                width = filters << stack
-                self.add_module(f"block_{stack + 1}_{block + 1}", Block(inputs, width, 2 if stack and not block else 1))
-                inputs = width
-        self.output = nn.Linear(inputs, classes)
-
-    def forward(self, images):
-        features = self.stem_normalisation(self.stem(images)).relu()
-        for name, block in self.named_children():
-            if name.startswith("block"):
-                features = block(features)
-        return self.output(features.mean((2, 3)))
-
-
-def opened():
-    weights = load_file(os.environ["MODEL"])
-    model = ResNet14(weights["stem.weight"].shape[0], len(CLASSES))
-    unknown = [name for name in model.load_state_dict(weights, strict=False).missing_keys if not name.endswith("num_batches_tracked")]
-    assert not unknown, unknown
-    return model.eval()
-
-
-model = opened()
+model = ResidualNetwork(16, len(CLASSES)).take(os.environ["MODEL"])
 app = FastAPI()
 
 

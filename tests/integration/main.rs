@@ -12,6 +12,7 @@ mod browser_words;
 mod classifiers;
 mod command_line;
 mod datasets;
+mod datasets_real;
 mod fetch;
 mod glove;
 mod lesion_evaluation;

@@ -188,9 +188,42 @@ async fn the_openapi_document_has_every_promised_route() {
         ("post", "/api/v1/datasets/{id}/fetch"),
         ("get", "/api/v1/datasets/{id}/events"),
         ("get", "/api/v1/datasets/{id}/images/{split}/{index}.png"),
+        ("get", "/api/v1/runs"),
+        ("post", "/api/v1/runs"),
+        ("get", "/api/v1/runs/{id}"),
+        ("patch", "/api/v1/runs/{id}"),
+        ("delete", "/api/v1/runs/{id}"),
+        ("get", "/api/v1/runs/{id}/metrics"),
+        ("get", "/api/v1/runs/{id}/events"),
+        ("post", "/api/v1/runs/{id}/cancel"),
+        ("post", "/api/v1/runs/{id}/resume"),
+        ("post", "/api/v1/runs/{id}/repeat"),
+        ("get", "/api/v1/runs/{id}/weights.safetensors"),
+        ("get", "/api/v1/runs/{id}/evaluation"),
+        ("get", "/api/v1/runs/{id}/curves/pr"),
+        ("get", "/api/v1/runs/{id}/curves/roc"),
+        ("get", "/api/v1/runs/{id}/predictions.csv"),
+        ("get", "/api/v1/runs/{id}/operating-points"),
+        ("get", "/api/v1/runs/{id}/examples"),
+        ("get", "/api/v1/runs/{id}/attention/{split}/{index}.png"),
+        ("get", "/api/v1/runs/{id}/attention/{split}/{index}.json"),
+        ("post", "/api/v1/runs/{id}/predict"),
+        ("get", "/api/v1/runs/{id}/embeddings.csv"),
+        ("get", "/api/v1/runs/{id}/neighbors"),
+        ("get", "/api/v1/runs/{id}/retrieval"),
+        ("get", "/api/v1/runs/{id}/votes"),
+        ("post", "/api/v1/runs/{id}/projection"),
+        ("get", "/api/v1/runs/{id}/projection/events"),
+        ("get", "/api/v1/systems"),
+        ("get", "/api/v1/studies"),
+        ("post", "/api/v1/studies"),
+        ("get", "/api/v1/studies/{id}"),
+        ("get", "/api/v1/studies/{id}/events"),
+        ("post", "/api/v1/studies/{id}/cancel"),
+        ("post", "/api/v1/studies/{id}/resume"),
     ] {
-        let responses = &document["paths"][path][method]["responses"];
-        assert!(responses["200"].is_object() || responses["202"].is_object(), "{method} {path}");
+        let responses = document["paths"][path][method]["responses"].as_object();
+        assert!(responses.is_some_and(|responses| responses.keys().any(|status| status.starts_with('2'))), "{method} {path}");
         assert!(documentation.contains(path), "{path} in the docs for people");
     }
 }

@@ -1,8 +1,9 @@
 //! Pictures in colour: the square in their middle, made small.
 
-use image::{DynamicImage, GenericImageView as _, RgbImage, imageops};
+use fast_image_resize::FilterType;
+use image::{DynamicImage, RgbImage, imageops};
 
-use super::Step;
+use super::{Step, scaled};
 
 /// The square in the middle, scaled by a cubic filter that takes whole areas into account (Catmull and Rom), as the data set's own images were.
 /// What one can see through is filled with white; shades of grey are colours too.
@@ -13,12 +14,12 @@ pub(super) fn framed(picture: DynamicImage, side: u32, steps: &mut Vec<Step>) ->
     if width != height {
         steps.push(Step::Cropped { from: (width, height), to: (square, square) });
     }
-    let middle = picture.view((width - square) / 2, (height - square) / 2, square, square);
+    let middle = imageops::crop_imm(&picture, (width - square) / 2, (height - square) / 2, square, square).to_image();
     if square == side {
-        return middle.to_image();
+        return middle;
     }
     steps.push(Step::Scaled { to: (side, side) });
-    imageops::resize(&*middle, side, side, imageops::FilterType::CatmullRom)
+    scaled(&middle, (side, side), FilterType::CatmullRom)
 }
 
 fn opaque(picture: DynamicImage, steps: &mut Vec<Step>) -> RgbImage {

@@ -1,8 +1,9 @@
 //! Grey pictures of one object: light on dark, cut off and centred, as MNIST and Fashion-MNIST have theirs.
 
+use fast_image_resize::FilterType;
 use image::{DynamicImage, GrayImage, imageops};
 
-use super::{Framing, Step};
+use super::{Framing, Step, scaled};
 
 /// How far a shade may be from that of the ground and still count as ground: 5 % of the range, as the data set's authors have it.
 const GROUND: u8 = 13;
@@ -73,14 +74,13 @@ fn fit(mut picture: GrayImage, side: u32, framing: Framing, steps: &mut Vec<Step
     }
     let longer = object.width().max(object.height());
     let room = if framing == Framing::Weighted { side * 5 / 7 } else { side };
-    let scaled = |length: u32| ((f64::from(length) * f64::from(room) / f64::from(longer)).round() as u32).clamp(1, room);
-    let to = (scaled(object.width()), scaled(object.height()));
+    let shrunk = |length: u32| ((f64::from(length) * f64::from(room) / f64::from(longer)).round() as u32).clamp(1, room);
+    let to = (shrunk(object.width()), shrunk(object.height()));
     let object = if object.dimensions() == to {
         object
     } else {
         steps.push(Step::Scaled { to });
-        // Averages whole areas when it shrinks, so that nothing is skipped over.
-        imageops::resize(&object, to.0, to.1, imageops::FilterType::Triangle)
+        scaled(&object, to, FilterType::Bilinear)
     };
     if to == (side, side) {
         return object;

@@ -7,8 +7,9 @@ mod hostile;
 
 use std::io::Cursor;
 
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
 use image::{
-    DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits,
+    DynamicImage, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Limits,
     codecs::{png::PngDecoder, webp::WebPDecoder},
 };
 
@@ -131,6 +132,23 @@ fn decode(bytes: &[u8]) -> AppResult<(DynamicImage, Vec<Step>)> {
         steps.push(Step::Turned);
     }
     Ok((picture, steps))
+}
+
+/// Where it shrinks, `filter` averages whole areas, so that nothing is skipped over.
+fn scaled<P>(picture: &ImageBuffer<P, Vec<u8>>, (width, height): (u32, u32), filter: FilterType) -> ImageBuffer<P, Vec<u8>>
+where
+    P: image::Pixel<Subpixel = u8>,
+{
+    let kind = match P::CHANNEL_COUNT {
+        1 => PixelType::U8,
+        3 => PixelType::U8x3,
+        _ => unreachable!("uploads are grey, or red, green and blue"),
+    };
+    let from = images::ImageRef::new(picture.width(), picture.height(), picture.as_raw(), kind).expect("as many bytes as pixels");
+    let mut to = images::Image::new(width, height, kind);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+    Resizer::new().resize(&from, &mut to, &options).expect("two pictures of one kind");
+    ImageBuffer::from_raw(width, height, to.into_vec()).expect("as many bytes as pixels")
 }
 
 /// Which of its pictures would be meant, nobody could say. What can't be read counts as still: reading it tells what is wrong.
