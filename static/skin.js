@@ -176,6 +176,7 @@ function receive(form) {
     event.preventDefault();
     const button = form.querySelector("button");
     button.disabled = true;
+    form.setAttribute("aria-busy", "true"); // the first answer of a network is waited for
     const body = new FormData(form);
     body.set("part", "try");
     try {

@@ -1,6 +1,6 @@
 //! `/`: live results, the same as the words page and the API have them.
 
-use crate::support::Server;
+use crate::support::{Served, Server};
 
 #[tokio::test]
 async fn the_overview_shows_what_the_api_answers_beside_the_reports_figures() {
@@ -43,4 +43,36 @@ async fn a_word_typed_on_the_overview_is_answered_on_the_words_page() {
     let form = page.split("<form").find(|form| form.contains("id=\"ask\"")).unwrap();
     assert!(form.contains("method=\"get\"") && form.contains("action=\"/words#neighbors\"") && form.contains("name=\"words\""));
     assert!(server.page("/words?words=ship").await.contains("Nearest to “ship”"));
+}
+
+/// With the runs that come with the program: what their own evaluation and curves say, seed by seed, is what the overview says.
+#[tokio::test]
+async fn the_networks_stand_beside_the_report_with_the_means_of_our_seeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Served::start(folder.path());
+    let get = async |path: &str| reqwest::get(format!("{}{path}", server.address)).await.unwrap().text().await.unwrap();
+    let runs: serde_json::Value = serde_json::from_str(&get("/api/v1/runs?system=resnet14&limit=200").await).unwrap();
+    let mut means = Vec::new();
+    for tag in ["remedy:plain", "remedy:best"] {
+        let mut accuracies = Vec::new();
+        for run in runs["items"].as_array().unwrap() {
+            if run["tags"].as_array().unwrap().contains(&tag.into()) && run["dataset"]["id"] == "ham10000-28" {
+                let id = run["id"].as_str().unwrap();
+                let judged: serde_json::Value =
+                    serde_json::from_str(&get(&format!("/api/v1/runs/{id}/evaluation?split=test")).await).unwrap();
+                accuracies.push(judged["accuracy"].as_f64().unwrap());
+            }
+        }
+        means.push(format!("{:.3}", accuracies.iter().sum::<f64>() / accuracies.len() as f64));
+    }
+    let page = get("/").await;
+    let system = page.split("<li class=\"system\">").find(|system| system.contains("href=\"/skin\"")).unwrap();
+    let figures: Vec<&str> = system.split("<dd>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    assert_eq!(figures, ["0.60", &means[0], &means[1]]);
+    for page in ["triplet", "fashion"] {
+        let marker = format!("href=\"/{page}\"");
+        let text = get("/?lang=fa").await;
+        let system = text.split("<li class=\"system\">").find(|system| system.contains(&marker)).unwrap();
+        assert_eq!(system.matches("<dd>۰٫").count(), 2, "{page}: the report's and ours: {system}");
+    }
 }

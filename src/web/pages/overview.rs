@@ -4,8 +4,10 @@ use askama::Template;
 use axum::{Router, extract::State, response::Html, routing::get};
 
 use super::{
-    page,
-    words::{Glance, Section},
+    fashion,
+    networks::Headline,
+    page, skin, triplet,
+    words::{Glance, Section, Voice},
 };
 use crate::{
     error::AppResult,
@@ -13,15 +15,14 @@ use crate::{
     words::{SetInfo, SetState},
 };
 
-/// The systems beside words, each with a page of its name; `overview-{id}-...` and `nav-{id}` in `locales/` are their texts.
-const SYSTEMS: [&str; 3] = ["triplet", "skin", "fashion"];
-
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
     shell: Shell,
     words: Option<Glance>,
-    systems: [&'static str; 3],
+    voice: Voice,
+    /// The systems beside words; `overview-{page}-...` and `nav-{page}` in `locales/` are their texts.
+    systems: [Headline; 3],
     sets: Vec<SetInfo>,
     importing: Vec<String>,
     failures: Vec<(String, String)>,
@@ -43,7 +44,8 @@ async fn overview(State(state): State<AppState>, shell: Shell) -> AppResult<Html
                 SetState::Failed(why) => failures.push((id, why)),
             }
         }
-        page(&Overview { shell, words, systems: SYSTEMS, sets: library.list(), importing, failures })
+        let systems = [triplet::headline(state)?, skin::headline(state)?, fashion::headline(state)?];
+        page(&Overview { voice: Voice(shell.language), shell, words, systems, sets: library.list(), importing, failures })
     };
     state.compute(overview).await
 }

@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     figures,
-    networks::{Plate, Summary, grouped, is_of, signed},
+    networks::{Headline, Plate, Summary, grouped, is_of, signed},
     page,
     words::{Sentence, Voice, fixed},
 };
@@ -79,6 +79,16 @@ async fn look(state: &AppState, form: AppResult<Form>, parameters: &Parameters) 
     let upload = classifier.prepare(state, image).await?;
     let probabilities = classifier.answer(state, upload.pixels.clone()).await?;
     Picture::new(classifier.run, &upload, &classifier.dataset.classes, &probabilities)
+}
+
+/// Validation accuracy of the best network of the search, for the overview.
+///
+/// # Errors
+/// The store's own.
+pub fn headline(app: &AppState) -> AppResult<Headline> {
+    let tuned = Beside::new(app)?.tuned;
+    let again = tuned.mean().map(|last| last.validation_accuracy);
+    Ok(Headline::new("fashion", (tuned.report.last.validation_accuracy, 4), 4, again, None))
 }
 
 fn no_run() -> AppError {

@@ -1,10 +1,12 @@
-//! What the pages on networks share: layer summaries, framed figures, pictures that people send, differences from the report.
+//! What the pages on networks share: headlines for the overview, layer summaries, framed figures, pictures that people send, differences from the report.
 
+mod headline;
 mod picture;
 mod plate;
 mod summary;
 
 pub use self::{
+    headline::Headline,
     picture::{address, story},
     plate::Plate,
     summary::{Layer, Summary, grouped},

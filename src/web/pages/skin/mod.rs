@@ -24,18 +24,18 @@ use axum::{
 };
 
 use self::{
-    beside::{Beside, Row, SYSTEM},
+    beside::{BEST, Beside, PLAIN, Row, SYSTEM},
     examples::Grid,
     figures::Figures,
     picture::Picture,
     point::{Asked, Point},
     remedies::Remedies,
     splits::Part,
-    view::{Curves, View},
+    view::{Column, Curves, View},
 };
 use super::{
     figures as files,
-    networks::{Plate, Summary},
+    networks::{Headline, Plate, Summary},
     page,
     words::Voice,
 };
@@ -92,6 +92,19 @@ async fn look(state: &AppState, form: AppResult<Form>, parameters: &Parameters) 
     };
     let classifier = Classifier::of(state, run).await?;
     Picture::look(state, classifier, image).await
+}
+
+/// Accuracy on the test images of the plain network and of the best, for the overview; by answers that are kept alone, since nobody waits for more.
+///
+/// # Errors
+/// What a judgement that is kept can't be read for.
+pub fn headline(app: &AppState) -> AppResult<Headline> {
+    let remedies = Remedies::new(app, &Beside::new(app)?, &View::new(&Parameters::default())?, false)?;
+    let accuracy = |id: &str| {
+        let row = remedies.remedies.iter().find(|remedy| remedy.row.id == id && !remedies.is_synthetic);
+        row.and_then(|row| row.measure(Column::Accuracy)).map(|spread| spread.mean)
+    };
+    Ok(Headline::new("skin", (report::skin().test.accuracy, 2), 3, accuracy(PLAIN), accuracy(BEST)))
 }
 
 fn no_run() -> AppError {

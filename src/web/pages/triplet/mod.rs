@@ -28,7 +28,7 @@ use self::{
 };
 use super::{
     figures,
-    networks::{Plate, Summary, grouped, is_of, signed},
+    networks::{Headline, Plate, Summary, grouped, is_of, signed},
     page,
     words::{Drawing, Sentence, Voice, fixed},
 };
@@ -86,6 +86,16 @@ async fn look(state: &AppState, form: AppResult<Form>, parameters: &Parameters) 
     picture::require_something(&upload)?;
     let embedding = classifier.answer(state, upload.pixels.clone()).await?;
     state.compute(move |app| Picture::new(app, classifier.run, classifier.dataset, &upload, embedding, &view)).await
+}
+
+/// Validation loss after the report's last epoch, for the overview.
+///
+/// # Errors
+/// The store's own.
+pub fn headline(app: &AppState) -> AppResult<Headline> {
+    let last = Beside::new(app)?.epochs().pop();
+    let report = last.as_ref().map_or(f64::NAN, |last| last.report.validation_loss);
+    Ok(Headline::new("triplet", (report, 4), 4, last.and_then(|last| last.ours).map(|ours| ours.validation_loss), None))
 }
 
 fn no_run() -> AppError {

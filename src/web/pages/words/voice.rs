@@ -46,6 +46,11 @@ impl Voice {
         }
     }
 
+    /// A number that is written already.
+    pub fn number(self, written: &str) -> String {
+        self.numbers(written.to_owned())
+    }
+
     fn numbers(self, text: String) -> String {
         match self.0 {
             Language::English => text,
