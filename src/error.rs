@@ -28,6 +28,18 @@ pub enum AppError {
         /// Seconds after which to ask again.
         retry_after_seconds: u64,
     },
+    /// Nobody is signed in, or not with this name and password; the text says so.
+    #[error("{0}")]
+    SignIn(String),
+    /// Whoever is signed in may not do this; the text says who may.
+    #[error("{0}")]
+    Forbidden(String),
+    /// It was tried too often.
+    #[error("this was tried too often; try again in {retry_after_seconds} s")]
+    TooMany {
+        /// Seconds after which to try again.
+        retry_after_seconds: u64,
+    },
     /// Something this needs is not here (yet); the text says what brings it.
     #[error("{0}")]
     Unavailable(String),

@@ -20,13 +20,17 @@ theme-dark = Dark
 footer-note = Every number on these pages is computed by this program or quoted from the course report, and says which.
 
 error-400 = This request can’t be understood
+error-401 = Sign in first
+error-403 = Not with your role
 error-404 = Nothing is here
 error-405 = Not in this way
 error-408 = That took too long
 error-409 = Not as things stand
 error-413 = That is too large
 error-415 = That is not the kind of content expected
+error-421 = Not under this name
 error-422 = Something in the request can’t be used
+error-429 = Too often
 error-500 = Something went wrong
 error-503 = Not at the moment
 error-suggestions = Near spellings:

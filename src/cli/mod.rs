@@ -7,6 +7,7 @@ use crate::{config::CommonArguments, models::DeviceChoice};
 mod evaluate;
 mod fetch;
 mod map;
+mod network;
 mod portable;
 mod serve;
 mod train;

@@ -1,16 +1,33 @@
 //! `torchboard serve`.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 
-use crate::{config::Settings, web};
+use super::network;
+use crate::{
+    config::Settings,
+    web::{self, Hosts, Reach},
+};
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct ServeArguments {
-    /// Where to listen; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
-    address: SocketAddr,
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080, with --lan 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    address: Option<SocketAddr>,
+    /// Share it on the network: others reach it, and need accounts
+    #[arg(long)]
+    lan: bool,
+    /// With --lan: whoever reaches it may read without an account
+    #[arg(long, requires = "lan")]
+    open_to_read: bool,
+    /// A name under which browsers reach it, beside this machine's own; may be repeated
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Runs that are trained at one time
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
@@ -24,10 +41,10 @@ pub struct ServeArguments {
 
 impl ServeArguments {
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
+        let listen = self.address.unwrap_or_else(|| (if self.lan { [0, 0, 0, 0] } else { [127, 0, 0, 1] }, 8080).into());
         anyhow::ensure!(
-            self.address.ip().is_loopback(),
-            "--address {}: only this machine's own addresses (127.0.0.1, [::1]) can be served for now, since there are no accounts yet",
-            self.address
+            self.lan || listen.ip().is_loopback(),
+            "--address {listen}: others reach this address; add --lan, so that they need accounts, or name one of this machine's own (127.0.0.1, [::1])",
         );
         start_logging();
         anyhow::ensure!(
@@ -35,17 +52,30 @@ impl ServeArguments {
             "--data-dir {}: is a file; name a folder to keep things in",
             settings.data_dir.display()
         );
-        let state = web::AppState::open(settings.clone(), usize::from(self.workers), !self.without_shipped_runs)?;
+        let reach = Reach {
+            is_shared: self.lan,
+            is_open_to_read: self.open_to_read,
+            is_encrypted: false,
+            hosts: Hosts::new(network::names().into_iter().chain(self.hosts)),
+        };
+        let state = web::AppState::open(settings.clone(), reach, usize::from(self.workers), !self.without_shipped_runs)?;
+        let invitation = if self.lan { state.accounts.first_invitation()? } else { None };
         let (queue, studies) = (state.queue.clone(), state.studies.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind(self.address).await.with_context(|| {
-                format!("can't listen on {}: is another server running there? Choose a port with --address 127.0.0.1:PORT", self.address)
+            let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| {
+                format!("can't listen on {listen}: is another server running there? Choose a port with --address {}:PORT", listen.ip())
             })?;
-            let address = format!("http://{}", listener.local_addr()?);
+            let bound = listener.local_addr()?;
+            // An address that means all of them leads nowhere in a browser.
+            let own = if bound.ip().is_unspecified() { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound.port()) } else { bound };
+            let address = format!("http://{own}");
             let stop = stop_signal()?; // before the line below: whoever reads it may ask to stop at once
             // The connection queue is open from here on: whoever reads this line gets an answer.
             println!("listening on {address}");
+            if self.lan {
+                network::introduce(bound, invitation.as_deref());
+            }
             if self.open {
                 open_browser(&address);
             }

@@ -1,12 +1,16 @@
-//! Runs, what they said, and studies: one `SQLite` file in the data folder, and a folder for each run's large files.
+//! Runs, what they said, studies, and accounts: one `SQLite` file in the data folder, and a folder for each run's large files.
 //!
 //! Several processes may use one store: a server, and trainings in terminals. Whoever writes an event writes all that follows from it
 //! (state, progress, summaries) in the same transaction, so that a reader never sees one without the other. What was committed is
 //! what readers get: nothing is published that is not stored.
 
+mod access;
+mod accounts;
 mod adopt;
+mod audit;
 mod changes;
 mod events;
+mod keys;
 mod list;
 mod run_rows;
 mod runs;
@@ -23,6 +27,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use self::changes::Changes;
 pub use self::{
+    access::{Account, AuditEntry, Invitation, Permission, Role, Session, Token},
     adopt::{AdoptedRun, AdoptedStudy},
     events::{Numbered, Series, SeriesPoint, lower_is_better},
     list::{Order, Page, Query},
@@ -175,5 +180,7 @@ fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
+#[cfg(test)]
+mod accounts_tests;
 #[cfg(test)]
 mod tests;

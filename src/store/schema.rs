@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use rusqlite::Connection;
 
 /// Each step leads from the version of its place to the next. A step that was released is never edited: a new one is added.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 
 /// The file was written by a program that knows more.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,11 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use super::{AppState, shell::Shell};
+use super::{
+    AppState,
+    access::{Caller, is_for_programs},
+    shell::Shell,
+};
 use crate::error::AppError;
 
 /// Scripts, styles, images, fonts and requests of our own address only; nothing inline, no frames.
@@ -61,6 +65,17 @@ impl IntoResponse for AppError {
                 let detail = format!("Too many requests are waiting. Try again in {retry_after_seconds} s.");
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "/api#busy", detail)
             }
+            Self::SignIn(why) => Problem::new(StatusCode::UNAUTHORIZED, "/api#sign-in", why),
+            Self::Forbidden(why) => Problem::new(StatusCode::FORBIDDEN, "/api#forbidden", why),
+            Self::TooMany { retry_after_seconds } => {
+                retry_after = Some(retry_after_seconds);
+                let minutes = retry_after_seconds.div_ceil(60);
+                Problem::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "/api#too-many",
+                    format!("This was tried too often. Try again in {minutes} minutes."),
+                )
+            }
             Self::Unavailable(why) => {
                 retry_after = Some(5);
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "/api#unavailable", why)
@@ -73,6 +88,9 @@ impl IntoResponse for AppError {
         };
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"torchboard\""));
+        }
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -91,11 +109,11 @@ struct ErrorPage {
 /// Gives errors their face, whoever made them (a handler, the router, an extractor, a panic), and every answer its headers.
 pub async fn give_faces(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let for_program = path.starts_with("/api/") || path.starts_with("/figures/") || path == "/health" || path == "/metrics";
-    let shell = (!for_program).then(|| Shell::new(&state, request.uri(), request.headers(), ""));
+    let asked = (!is_for_programs(path)).then(|| (request.uri().clone(), request.headers().clone()));
     let mut response = next.run(request).await;
     if response.status().is_client_error() || response.status().is_server_error() {
-        response = face(response, shell).await;
+        let caller = response.extensions_mut().remove().unwrap_or(Caller::Nobody);
+        response = face(response, asked.map(|(uri, headers)| Shell::new(&state, &uri, &headers, &caller, ""))).await;
     }
     secure(response.headers_mut());
     response
@@ -122,7 +140,7 @@ async fn face(response: Response, shell: Option<Shell>) -> Response {
         face.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     }
     *face.status_mut() = parts.status;
-    for kept in [header::RETRY_AFTER, header::ALLOW] {
+    for kept in [header::RETRY_AFTER, header::ALLOW, header::WWW_AUTHENTICATE] {
         if let Some(value) = parts.headers.remove(&kept) {
             face.headers_mut().insert(kept, value);
         }

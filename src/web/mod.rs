@@ -2,6 +2,7 @@
 //!
 //! A handler returns [`crate::error::AppResult`]; [`faces`] turns an error into problem+json or a page, by where it happened.
 
+mod access;
 mod api;
 mod assets;
 mod body;
@@ -32,6 +33,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 
+pub use access::{Caller, Hosts, Reach};
 pub use state::AppState;
 
 /// Larger bodies are refused unless a route says otherwise, in bytes.
@@ -48,7 +50,9 @@ pub fn router(state: AppState) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("font/"))))
         .layer(middleware::from_fn_with_state(state.clone(), faces::give_faces))
+        .layer(middleware::from_fn_with_state(state.clone(), access::identify))
         .layer(middleware::from_fn(guard::refuse_foreign))
+        .layer(middleware::from_fn_with_state(state.clone(), access::authorise))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
@@ -64,7 +68,9 @@ pub fn router(state: AppState) -> Router {
 /// What the log says with every line on a request. The query stays out: it is what the reader typed.
 fn span(request: &axum::extract::Request) -> tracing::Span {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::error_span!("request", id, method = %request.method(), path = request.uri().path())
+    // An invitation's secret must not find its way into a log.
+    let path = if request.uri().path().starts_with("/join/") { "/join/..." } else { request.uri().path() };
+    tracing::error_span!("request", id, method = %request.method(), path)
 }
 
 /// Answers on `listener` until `stop` completes, then lets requests under way finish, for a few seconds at most.

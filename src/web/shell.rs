@@ -6,7 +6,8 @@ use axum::{
 };
 use axum_extra::extract::CookieJar;
 
-use super::{AppState, assets, language::Language};
+use super::{AppState, access::Caller, assets, language::Language};
+use crate::store::Permission;
 
 /// The reader's choice of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,6 +74,14 @@ pub struct Shell {
     pub device: String,
     /// Runs that wait or train: the one place on every page that says so.
     pub active_runs: u64,
+    /// Who is signed in.
+    pub account: Option<String>,
+    /// Whether one can sign in here, and nobody is.
+    pub may_sign_in: bool,
+    /// Whether the reader may start, change and delete runs and the like.
+    pub may_train: bool,
+    /// Whether the reader may administer accounts.
+    pub may_administer: bool,
     /// The address of the section of the navigation that the page belongs to.
     section: &'static str,
 }
@@ -85,13 +94,14 @@ impl FromRequestParts<AppState> for Shell {
         let path = if path == "/compare" || path.starts_with("/studies") { "/runs" } else { path };
         let section =
             PLACES.iter().map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
-        Ok(Self::new(state, &parts.uri, &parts.headers, section.unwrap_or_default()))
+        let caller = parts.extensions.get().cloned().unwrap_or(Caller::Nobody);
+        Ok(Self::new(state, &parts.uri, &parts.headers, &caller, section.unwrap_or_default()))
     }
 }
 
 impl Shell {
     /// Reads the reader's choices: `?lang=` first, then cookies, then what the browser prefers.
-    pub fn new(state: &AppState, uri: &Uri, headers: &HeaderMap, section: &'static str) -> Self {
+    pub fn new(state: &AppState, uri: &Uri, headers: &HeaderMap, caller: &Caller, section: &'static str) -> Self {
         let cookies = CookieJar::from_headers(headers);
         let chosen = |name: &str| cookies.get(name).map(|cookie| cookie.value().to_owned());
         let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
@@ -104,6 +114,10 @@ impl Shell {
             here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             device: state.device.clone(),
             active_runs: state.store.active_runs().unwrap_or_default(),
+            account: caller.account().map(|account| account.name.clone()),
+            may_sign_in: state.reach.is_shared && *caller == Caller::Nobody,
+            may_train: caller.may(Permission::Train, &state.reach),
+            may_administer: state.reach.is_shared && caller.may(Permission::Administer, &state.reach),
             section,
         }
     }
@@ -115,7 +129,7 @@ impl Shell {
 
     /// What a page says of an error with this status.
     pub fn error_title(&self, status: &u16) -> String {
-        const TITLED: [u16; 9] = [400, 404, 405, 408, 409, 413, 415, 422, 503];
+        const TITLED: [u16; 13] = [400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 503];
         match status {
             status if TITLED.contains(status) => self.say(&format!("error-{status}")),
             400..500 => self.say("error-400"),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::monitor::Monitor;
+use super::{access::Reach, monitor::Monitor};
 use crate::{
+    accounts::Accounts,
     config::Settings,
     data::Datasets,
     error::{AppError, AppResult},
@@ -42,6 +43,10 @@ pub struct Shared {
     pub embedder: Arc<Embedder>,
     /// Maps of that.
     pub maps: Maps,
+    /// Who can sign in.
+    pub accounts: Accounts,
+    /// How people reach this server.
+    pub reach: Reach,
     /// How the program was started.
     pub settings: Settings,
     /// Where tensors live: `cpu` or `cuda:N`.
@@ -67,7 +72,7 @@ impl AppState {
     ///
     /// # Errors
     /// When the data folder can't be written, or the device that was asked for is not there.
-    pub fn open(settings: Settings, workers: usize, shipped_runs: bool) -> anyhow::Result<Self> {
+    pub fn open(settings: Settings, reach: Reach, workers: usize, shipped_runs: bool) -> anyhow::Result<Self> {
         let device = settings.device.name()?;
         let library = Arc::new(Library::open(&settings)?);
         let evaluations = Evaluations::new(&settings);
@@ -90,7 +95,6 @@ impl AppState {
             library,
             evaluations,
             datasets,
-            store,
             queue,
             studies,
             inference,
@@ -98,6 +102,9 @@ impl AppState {
             explainer,
             embedder,
             maps,
+            accounts: Accounts::new(store.clone()),
+            reach,
+            store,
             settings,
             device,
             searches,

@@ -16,11 +16,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("report", &[]),
     ("store", &["data", "train"]),
+    ("accounts", &["store"]),
     ("words", &["data", "figure", "models", "project"]),
     ("train", &["data", "metrics", "models", "project"]),
     ("tune", &["train"]),
     ("jobs", &["data", "metrics", "models", "project", "store", "train", "tune", "words"]),
-    ("web", &["data", "figure", "jobs", "metrics", "models", "project", "report", "store", "train", "tune", "words"]),
+    ("web", &["accounts", "data", "figure", "jobs", "metrics", "models", "project", "report", "store", "train", "tune", "words"]),
     ("cli", &["data", "figure", "jobs", "metrics", "models", "project", "store", "train", "tune", "web", "words"]),
 ];
 
@@ -28,6 +29,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("tch", &["models", "train", "jobs", "words", "project"]),
     ("rusqlite", &["store"]),
+    ("argon2", &["accounts"]),
     ("axum", &["web"]),
     ("askama", &["web"]),
     ("plotters", &["figure"]),
@@ -84,6 +86,16 @@ fn files_stay_readable() {
         }
     }
     assert_none(too_long);
+}
+
+#[test]
+fn every_test_that_security_md_names_is_there() {
+    let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("SECURITY.md"));
+    let tests = ["src", "tests"].iter().flat_map(|folder| files_under(folder, "rs")).map(|path| read(&path)).collect::<String>();
+    let lines = text.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 2);
+    let names: Vec<&str> = lines.filter_map(|line| line.rsplit(" | ").next()).flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 15, "{names:?}");
+    assert_none(names.iter().filter(|name| !tests.contains(&format!("fn {name}("))).map(|name| format!("{name} is no test")));
 }
 
 #[test]

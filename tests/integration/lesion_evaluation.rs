@@ -53,7 +53,9 @@ async fn it_is_judged_by_lesion_and_on_those_lesions_alone_that_it_never_saw() {
         (0..200).filter(|&index| !met.contains(&groups.of(Split::Test)[index])).map(|index| index.to_string()).collect();
     let unseen = server.json(&asked("evaluation?lesions=unseen"), 200).await;
     assert_eq!((&unseen["lesions"], &unseen["images"], &unseen["n"]), (&json!("unseen"), &json!(200), &json!(expected.len())));
-    let distinct = |indices: &mut dyn Iterator<Item = usize>| json!(indices.map(|index| groups.of(Split::Test)[index]).collect::<BTreeSet<u32>>().len());
+    let distinct = |indices: &mut dyn Iterator<Item = usize>| {
+        json!(indices.map(|index| groups.of(Split::Test)[index]).collect::<BTreeSet<u32>>().len())
+    };
     assert_eq!(unseen["lesion_count"], distinct(&mut expected.iter().map(|index| index.parse().unwrap())));
     assert_eq!(all["lesion_count"], distinct(&mut (0..200)));
     let whole = server.page(&asked("predictions.csv")).await;

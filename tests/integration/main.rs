@@ -1,5 +1,6 @@
 //! The one integration binary: each test binary links libtorch again.
 
+mod accounts;
 mod architecture;
 mod browser;
 mod browser_datasets;

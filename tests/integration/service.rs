@@ -212,7 +212,7 @@ async fn the_openapi_document_has_every_promised_route() {
         ("get", "/api/v1/runs/{id}/neighbors"),
         ("get", "/api/v1/runs/{id}/retrieval"),
         ("get", "/api/v1/runs/{id}/votes"),
-        ("post", "/api/v1/runs/{id}/projection"),
+        ("get", "/api/v1/runs/{id}/projection"),
         ("get", "/api/v1/runs/{id}/projection/events"),
         ("get", "/api/v1/systems"),
         ("get", "/api/v1/studies"),
@@ -268,7 +268,7 @@ fn what_is_no_proper_request_is_refused_and_the_server_goes_on() {
         let line = String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned();
         line.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).unwrap_or_else(|| panic!("{line:?}"))
     };
-    let get = |path: &[u8]| [b"GET ", path, b" HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"].concat();
+    let get = |path: &[u8]| [b"GET ", path, b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"].concat();
     assert_eq!(status(&get(b"/health")), 200);
     for path in [
         &b"/\xff\xfe"[..],
@@ -287,7 +287,7 @@ fn what_is_no_proper_request_is_refused_and_the_server_goes_on() {
         assert!((400..500).contains(&status), "{}: {status}", path.escape_ascii());
     }
     for request in
-        [&b"rubbish\r\n\r\n"[..], b"GET / HTTP/9.9\r\n\r\n", b"GET /health HTTP/1.1\r\nhost: here\r\ncontent-length: many\r\n\r\n"]
+        [&b"rubbish\r\n\r\n"[..], b"GET / HTTP/9.9\r\n\r\n", b"GET /health HTTP/1.1\r\nhost: localhost\r\ncontent-length: many\r\n\r\n"]
     {
         assert_eq!(status(request), 400, "{}", request.escape_ascii());
     }
@@ -313,7 +313,7 @@ fn what_keeps_it_from_starting_is_said_in_a_line() {
     let taken = taken.local_addr().unwrap().to_string();
     for (address, data_dir, said) in [
         (taken.as_str(), folder.path(), "--address"),
-        ("0.0.0.0:0", folder.path(), "own addresses"),
+        ("0.0.0.0:0", folder.path(), "add --lan"),
         ("nonsense", folder.path(), "nonsense"),
         ("127.0.0.1:0", file.as_path(), "--data-dir"),
     ] {

@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     time::Duration,
 };
 
@@ -25,6 +25,8 @@ pub struct Server {
     child: Child,
     /// `http://127.0.0.1:PORT`.
     pub address: String,
+    /// What it prints after that.
+    lines: Mutex<mpsc::Receiver<String>>,
     client: Client,
     folder: tempfile::TempDir,
     /// Removed with the server.
@@ -54,9 +56,9 @@ impl Server {
     pub fn start_with(arguments: &[&OsStr]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         import_small_set(folder.path());
-        let (child, address) = spawn(folder.path(), arguments);
+        let (child, address, lines) = spawn(folder.path(), arguments);
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
-        Self { address, child, client, folder, datasets: None }
+        Self { address, child, lines: Mutex::new(lines), client, folder, datasets: None }
     }
 
     /// Ends the server by this signal, and starts another on the same folder.
@@ -64,7 +66,16 @@ impl Server {
         let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
         self.child.wait().unwrap();
-        (self.child, self.address) = spawn(self.folder.path(), &[]);
+        let (child, address, lines) = spawn(self.folder.path(), &[]);
+        (self.child, self.address, self.lines) = (child, address, Mutex::new(lines));
+    }
+
+    /// The first line that it prints from here on that contains `text`.
+    pub fn says(&self, text: &str) -> String {
+        let lines = self.lines.lock().unwrap();
+        std::iter::from_fn(|| lines.recv_timeout(PATIENCE).ok())
+            .find(|line| line.contains(text))
+            .unwrap_or_else(|| panic!("no line with {text:?}"))
     }
 
     /// The number of the server's process.
@@ -127,7 +138,7 @@ pub struct Served {
 impl Served {
     /// On a folder that may be empty.
     pub fn start(folder: &Path) -> Self {
-        let (child, address) = spawn_as(folder, &[]);
+        let (child, address, _) = spawn_as(folder, &[]);
         Self { child, address }
     }
 }
@@ -140,11 +151,11 @@ impl Drop for Served {
 }
 
 /// A server on this folder without the runs that come with the program, and its address.
-fn spawn(folder: &Path, arguments: &[&OsStr]) -> (Child, String) {
+fn spawn(folder: &Path, arguments: &[&OsStr]) -> (Child, String, mpsc::Receiver<String>) {
     spawn_as(folder, &[&["--without-shipped-runs".as_ref()], arguments].concat())
 }
 
-fn spawn_as(folder: &Path, arguments: &[&OsStr]) -> (Child, String) {
+fn spawn_as(folder: &Path, arguments: &[&OsStr]) -> (Child, String, mpsc::Receiver<String>) {
     let mut child = command()
         .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
         .arg(folder)
@@ -155,14 +166,15 @@ fn spawn_as(folder: &Path, arguments: &[&OsStr]) -> (Child, String) {
         .unwrap();
     let output = child.stdout.take().unwrap();
     let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
     let first = lines.recv_timeout(PATIENCE);
     let Some(address) = first.as_deref().ok().and_then(|line| line.strip_prefix("listening on ")) else {
         child.kill().unwrap();
         child.wait().unwrap();
         panic!("the first line was {first:?}");
     };
-    (child, address.to_owned())
+    let address = address.to_owned();
+    (child, address, lines)
 }
 
 /// The program under test, in an environment that says nothing of data sets.

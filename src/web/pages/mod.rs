@@ -1,5 +1,6 @@
 //! One file per page: query, template, handler, `router()`.
 
+mod accounts;
 mod api;
 mod datasets;
 mod fashion;
@@ -24,6 +25,7 @@ pub fn router(document: OpenApi) -> Router<AppState> {
     Router::new()
         .merge(overview::router())
         .merge(preferences::router())
+        .merge(accounts::router())
         .merge(words::router())
         .merge(datasets::router())
         .merge(runs::router())

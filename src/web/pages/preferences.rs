@@ -40,7 +40,7 @@ fn lasting(name: &'static str, value: &'static str) -> Cookie<'static> {
 }
 
 /// Where the reader came from, if that is on this server: a redirect must lead nowhere else. `?lang=` is dropped, since a choice was just made.
-fn own_address(back: &str) -> String {
+pub(super) fn own_address(back: &str) -> String {
     let is_own = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\') && back.parse::<axum::http::Uri>().is_ok();
     if !is_own {
         return "/".to_owned();

@@ -7,7 +7,10 @@ mod list;
 mod run;
 mod show;
 
-pub use self::{curves::file, show::length};
+pub use self::{
+    curves::file,
+    show::{length, time},
+};
 
 use axum::{Router, routing::get};
 
