@@ -92,8 +92,9 @@ impl FromRequestParts<AppState> for Shell {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let path = parts.uri.path();
         let path = if path == "/compare" || path.starts_with("/studies") { "/runs" } else { path };
-        let section =
-            PLACES.iter().map(|place| place.address).filter(|address| path.starts_with(address)).max_by_key(|address| address.len());
+        // Every path begins with the overview's; what is in no section is not in that one either.
+        let is_within = |address: &&str| path == *address || *address != "/" && path.starts_with(*address);
+        let section = PLACES.iter().map(|place| place.address).filter(is_within).max_by_key(|address| address.len());
         let caller = parts.extensions.get().cloned().unwrap_or(Caller::Nobody);
         Ok(Self::new(state, &parts.uri, &parts.headers, &caller, section.unwrap_or_default()))
     }

@@ -3,6 +3,7 @@
 mod accounts;
 mod architecture;
 mod browser;
+mod browser_accounts;
 mod browser_datasets;
 mod browser_fashion;
 mod browser_runs;
