@@ -135,6 +135,7 @@ async fn each_role_may_what_it_says_and_no_more() {
     assert_eq!(get(&server, "/", &viewer).await.status(), 303, "who is shut out is out at once");
     assert_eq!(post(&server, "/people/accounts/nobody", &admin, "disabled=yes").await.status(), 404);
     assert_eq!(post(&server, "/people/accounts/nima", &admin, "role=owner").await.status(), 422);
+    assert_eq!(post(&server, "/people/accounts/nima", &admin, "disabled=maybe").await.status(), 422);
 }
 
 #[tokio::test]

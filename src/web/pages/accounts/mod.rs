@@ -12,7 +12,8 @@ use axum::{
 
 use crate::{
     error::{AppError, AppResult},
-    web::AppState,
+    store::Account,
+    web::{AppState, Caller},
 };
 
 pub fn router() -> Router<AppState> {
@@ -34,6 +35,13 @@ pub fn router() -> Router<AppState> {
 struct Fault {
     field: String,
     reason: String,
+}
+
+/// The account of whoever posts here.
+fn account_of(caller: &Caller) -> AppResult<&Account> {
+    caller.account().ok_or_else(|| {
+        AppError::Conflict("This server is reached from this machine alone and has no accounts; start it with --lan.".into())
+    })
 }
 
 /// What can be said beside a field of the form; everything else is an error of the page.

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     super::{page, runs::time, words::Voice},
-    Fault, fault,
+    Fault, account_of, fault,
 };
 use crate::{
     accounts::MOST_TOKEN_DAYS,
@@ -68,13 +68,6 @@ impl OwnPage {
 
 pub async fn show(State(state): State<AppState>, shell: Shell, caller: Caller) -> AppResult<Html<String>> {
     state.compute(move |app| page(&OwnPage::new(app, shell, &caller)?)).await
-}
-
-/// The account of whoever posts here.
-fn account_of(caller: &Caller) -> AppResult<&Account> {
-    caller.account().ok_or_else(|| {
-        AppError::Conflict("This server is reached from this machine alone and has no accounts; start it with --lan.".into())
-    })
 }
 
 pub async fn change_password(

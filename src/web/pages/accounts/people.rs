@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     super::{page, runs::time, words::Voice},
-    Fault, fault,
+    Fault, account_of, fault,
 };
 use crate::{
     error::{AppError, AppResult},
@@ -88,7 +88,7 @@ pub async fn invite(
     state
         .compute(move |app| {
             let role = role_of(&invited.role)?;
-            let secret = app.accounts.invite(role, Some(name_of(&caller)?), &address.to_string())?;
+            let secret = app.accounts.invite(role, Some(&account_of(&caller)?.name), &address.to_string())?;
             let scheme = if app.reach.is_encrypted { "https" } else { "http" };
             let link = Some(format!("{scheme}://{host}/join/{secret}"));
             page(&PeoplePage { link, ..PeoplePage::new(app, shell, None)? })
@@ -104,7 +104,7 @@ pub async fn withdraw(
 ) -> AppResult<Redirect> {
     state
         .compute(move |app| {
-            app.store.withdraw(number, (name_of(&caller)?, &address.to_string()))?;
+            app.store.withdraw(number, (&account_of(&caller)?.name, &address.to_string()))?;
             Ok(Redirect::to("/people#invitations"))
         })
         .await
@@ -127,8 +127,13 @@ pub async fn change(
 ) -> AppResult<Response> {
     let change = move |app: &AppState| {
         let role = changed.role.as_deref().map(role_of).transpose()?;
-        let disabled = changed.disabled.map(|disabled| disabled == "yes");
-        let changed = app.store.change_account(&name, role, disabled, (name_of(&caller)?, &address.to_string()));
+        let disabled = match changed.disabled.as_deref() {
+            None => None,
+            Some("yes") => Some(true),
+            Some("no") => Some(false),
+            Some(_) => return Err(AppError::invalid("disabled", "expected yes or no.")),
+        };
+        let changed = app.store.change_account(&name, role, disabled, (&account_of(&caller)?.name, &address.to_string()));
         match fault(changed)? {
             Ok(_) => Ok(Redirect::to("/people").into_response()),
             Err(fault) => {
@@ -142,11 +147,4 @@ pub async fn change(
 
 fn role_of(name: &str) -> AppResult<Role> {
     Role::named(name).ok_or_else(|| AppError::invalid("role", "expected viewer, trainer or admin."))
-}
-
-fn name_of(caller: &Caller) -> AppResult<&str> {
-    let name = caller.account().map(|account| account.name.as_str());
-    name.ok_or_else(|| {
-        AppError::Conflict("This server is reached from this machine alone and has no accounts; start it with --lan.".into())
-    })
 }
