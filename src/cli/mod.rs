@@ -4,6 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{config::CommonArguments, models::DeviceChoice};
 
+mod backup;
+mod certificate;
 mod evaluate;
 mod fetch;
 mod map;
@@ -45,6 +47,10 @@ enum Command {
     Export(portable::ExportArguments),
     /// Take in a file that `torchboard export` wrote
     Import(portable::ImportArguments),
+    /// Copy the data folder into one file, while servers and trainings run
+    Backup(backup::BackupArguments),
+    /// Make a new data folder from a file that `torchboard backup` wrote
+    Restore(backup::RestoreArguments),
     /// One training, as a supervisor asks for it
     #[command(hide = true)]
     Work,
@@ -75,6 +81,8 @@ pub fn run() -> anyhow::Result<std::process::ExitCode> {
         Command::Fetch(command) => command.run(&settings),
         Command::Export(command) => command.run(&settings),
         Command::Import(command) => command.run(&settings),
+        Command::Backup(command) => command.run(&settings),
+        Command::Restore(command) => command.run(&settings),
         Command::Work => unreachable!("answered above"),
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::{NewRun, NewStudy, Numbered, Store, Trial, events::append_at, run_rows::insert, studies};
+use super::{NewRun, NewStudy, Numbered, Store, Trial, curves, events::append_at, run_rows::insert, studies};
 use crate::{
     error::{AppError, AppResult},
     train::State,
@@ -91,6 +91,7 @@ fn adopt_run(transaction: &Transaction<'_>, run: &AdoptedRun) -> AppResult<()> {
     for event in &run.events {
         append_at(transaction, number, &event.event, event.at.as_millisecond())?;
     }
+    curves::shorten(transaction, number)?;
     // What it said decides its curves and weights; its end, not the time of its import, decides these.
     let ms = |at: Option<Timestamp>| at.map(jiff::Timestamp::as_millisecond);
     transaction.execute(

@@ -1,11 +1,10 @@
-//! What runs said, numbered per run, and the curves that follow from it.
+//! What runs said, numbered per run, and what follows from it.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, now_ms, run_rows};
+use super::{Store, curves, now_ms, run_rows};
 use crate::{
-    data::Split,
     error::{AppError, AppResult},
     train::{Event, Metric, State},
 };
@@ -22,35 +21,6 @@ pub struct Numbered {
     pub event: Event,
 }
 
-/// One curve of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Series {
-    /// `train_loss`, `validation_accuracy`: the split, then the name.
-    pub name: String,
-    /// In order of steps.
-    pub points: Vec<SeriesPoint>,
-}
-
-impl Series {
-    /// `train_loss` is the loss on the training examples.
-    #[must_use]
-    pub fn split_and_name(&self) -> (Split, &str) {
-        let parted = self.name.split_once('_').and_then(|(split, name)| Some((Split::named(split)?, name)));
-        parted.unwrap_or((Split::Train, &self.name))
-    }
-}
-
-/// One point of a curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SeriesPoint {
-    /// Whole epochs done.
-    pub epoch: u64,
-    /// Steps done.
-    pub step: u64,
-    /// The value.
-    pub value: f64,
-}
-
 impl Store {
     /// Stores what the run's worker said, and all that follows from it. Gives the number of the last event.
     ///
@@ -60,7 +30,9 @@ impl Store {
         self.write(|transaction| {
             let number = run_rows::number_of(transaction, run)?;
             events.iter().try_for_each(|event| append(transaction, number, event))?;
-            last(transaction, number).map_err(Into::into)
+            let last = last(transaction, number)?;
+            curves::shorten_after(transaction, number, last, events.len())?;
+            Ok(last)
         })
     }
 
@@ -69,15 +41,27 @@ impl Store {
     /// # Errors
     /// [`AppError::NotFound`] when there is no such run.
     pub fn events_after(&self, run: &str, after: u64, limit: usize) -> AppResult<Vec<Numbered>> {
+        self.said_after(run, after, limit).map(|(events, _)| events)
+    }
+
+    /// As [`Self::events_after`], and whether the run had ended then, so that nothing comes after the last of them: for those who follow it,
+    /// who are many and ask after every change.
+    ///
+    /// # Errors
+    /// As [`Self::events_after`].
+    pub fn said_after(&self, run: &str, after: u64, limit: usize) -> AppResult<(Vec<Numbered>, bool)> {
         self.read(|connection| {
-            let Some(number) = run_rows::find(connection, run)? else { return Ok(None) };
+            let mut found = connection.prepare_cached("SELECT number, state FROM runs WHERE id = ?")?;
+            let found = found.query_row([run], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+            let Some((number, state)) = found else { return Ok(None) };
             let mut statement =
                 connection.prepare_cached("SELECT number, at_ms, data FROM events WHERE run = ? AND number > ? ORDER BY number LIMIT ?")?;
             let rows = statement.query_map(params![number, after as i64, limit as i64], |row| {
                 let at = jiff::Timestamp::from_millisecond(row.get(1)?).unwrap_or_default();
                 Ok(Numbered { number: row.get::<_, i64>(0)? as u64, at, event: json(row, 2)? })
             })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>().map(Some)
+            let events = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(Some((events, State::named(&state).is_none_or(State::is_final))))
         })?
         .ok_or_else(|| absent(run))
     }
@@ -101,8 +85,10 @@ impl Store {
     pub fn log(&self, run: &str, lines: usize) -> AppResult<Vec<Numbered>> {
         self.read(|connection| {
             let Some(number) = run_rows::find(connection, run)? else { return Ok(None) };
+            // Named, since SQLite would else read all that the run said.
             let mut statement = connection.prepare_cached(
-                "SELECT number, at_ms, data FROM events WHERE run = ? AND data ->> 'event' = 'log' ORDER BY number DESC LIMIT ?",
+                "SELECT number, at_ms, data FROM events INDEXED BY events_log WHERE run = ? AND data ->> 'event' = 'log' \
+                 ORDER BY number DESC LIMIT ?",
             )?;
             let rows = statement.query_map(params![number, lines as i64], |row| {
                 let at = jiff::Timestamp::from_millisecond(row.get(1)?).unwrap_or_default();
@@ -111,32 +97,6 @@ impl Store {
             let mut lines = rows.collect::<rusqlite::Result<Vec<_>>>()?;
             lines.reverse();
             Ok(Some(lines))
-        })?
-        .ok_or_else(|| absent(run))
-    }
-
-    /// The run's curves, in alphabetical order.
-    ///
-    /// # Errors
-    /// [`AppError::NotFound`] when there is no such run.
-    pub fn curves(&self, run: &str) -> AppResult<Vec<Series>> {
-        self.read(|connection| {
-            let Some(number) = run_rows::find(connection, run)? else { return Ok(None) };
-            let mut statement = connection.prepare_cached(
-                "SELECT series.name, epoch, step, value FROM points JOIN series ON series.number = points.series \
-                 WHERE run = ? ORDER BY series.name, step",
-            )?;
-            let mut rows = statement.query([number])?;
-            let mut curves: Vec<Series> = Vec::new();
-            while let Some(row) = rows.next()? {
-                let name = row.get_ref(0)?.as_str()?;
-                let point = SeriesPoint { epoch: row.get::<_, i64>(1)? as u64, step: row.get::<_, i64>(2)? as u64, value: row.get(3)? };
-                match curves.last_mut().filter(|series| series.name == name) {
-                    Some(series) => series.points.push(point),
-                    None => curves.push(Series { name: name.to_owned(), points: vec![point] }),
-                }
-            }
-            Ok(Some(curves))
         })?
         .ok_or_else(|| absent(run))
     }
@@ -194,6 +154,7 @@ fn point(transaction: &Transaction<'_>, run: i64, metric: &Metric) -> rusqlite::
     transaction
         .prepare_cached("INSERT OR REPLACE INTO points (run, series, step, epoch, value) VALUES (?, ?, ?, ?, ?)")?
         .execute(params![run, series, metric.step as i64, metric.epoch as i64, metric.value])?;
+    curves::reopen(transaction, run, series, metric.step)?;
     let better = if lower_is_better(&name) { "excluded.best < best" } else { "excluded.best > best" };
     transaction
         .prepare_cached(&format!(

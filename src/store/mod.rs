@@ -9,12 +9,16 @@ mod accounts;
 mod adopt;
 mod audit;
 mod changes;
+mod copy;
+mod curves;
 mod events;
 mod keys;
 mod list;
+mod reports;
 mod run_rows;
 mod runs;
 mod schema;
+mod shares;
 mod studies;
 
 use std::{
@@ -29,10 +33,14 @@ use self::changes::Changes;
 pub use self::{
     access::{Account, AuditEntry, Invitation, Permission, Role, Session, Token},
     adopt::{AdoptedRun, AdoptedStudy},
-    events::{Numbered, Series, SeriesPoint, lower_is_better},
+    copy::StoreFile,
+    curves::{FEWEST_POINTS, Series, SeriesPoint},
+    events::{Numbered, lower_is_better},
     list::{Order, Page, Query},
+    reports::{Block, Report},
     run_rows::check_id,
     runs::{Best, Change, DatasetUse, NewRun, Origin, Run},
+    shares::{NewShare, Share, SharedPage},
     studies::{NewStudy, Study, StudyEvent, Trial, TrialState},
 };
 use crate::error::{AppError, AppResult};
@@ -52,6 +60,10 @@ struct Shared {
     changes: Changes,
 }
 
+/// What the store's file is called in the data folder.
+pub const FILE: &str = "torchboard.sqlite";
+/// The version of the tables that this program makes.
+pub const SCHEMA: usize = schema::LATEST;
 /// So long a writer waits for another process before it gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -70,7 +82,7 @@ impl Store {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with_patience(data_dir: &Path, patience: Duration) -> AppResult<Self> {
-        let file = data_dir.join("torchboard.sqlite");
+        let file = data_dir.join(FILE);
         let unavailable = |error: std::io::Error| {
             AppError::Unavailable(format!(
                 "The data folder {} can't be used: {error}. Name one that you may write with --data-dir DIR.",
@@ -182,5 +194,7 @@ fn now_ms() -> i64 {
 
 #[cfg(test)]
 mod accounts_tests;
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod tests;

@@ -105,7 +105,7 @@ pub(super) fn number_of(transaction: &Transaction<'_>, id: &str) -> AppResult<i6
 }
 
 /// The columns that [`from_row`] reads.
-pub(super) const COLUMNS: &str = "runs.number, runs.id, runs.system, runs.name, runs.state, runs.reason, config, seed, threads, device, \
+const COLUMNS: &str = "runs.number, runs.id, runs.system, runs.name, runs.state, runs.reason, config, seed, threads, device, \
      dataset_id, dataset_sha256, versions, hardware, parameters, runs.created_ms, runs.started_ms, runs.ended_ms, progress, notes, tags, \
      (SELECT id FROM studies WHERE number = runs.study), trial, repeats, weights, runs.origin, runs.stop_requested";
 
@@ -115,7 +115,7 @@ pub(super) fn read(connection: &Connection, number: i64) -> rusqlite::Result<Run
     Ok(run)
 }
 
-pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Run> {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     let time = |column: usize| -> rusqlite::Result<Option<Timestamp>> {
         Ok(row.get::<_, Option<i64>>(column)?.and_then(|ms| Timestamp::from_millisecond(ms).ok()))
     };
@@ -158,7 +158,7 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     })
 }
 
-pub(super) fn fill_best(connection: &Connection, runs: &mut [Run]) -> rusqlite::Result<()> {
+fn fill_best(connection: &Connection, runs: &mut [Run]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT series.name, best, best_epoch, last FROM summaries JOIN series ON series.number = summaries.series WHERE run = ?",
     )?;

@@ -225,8 +225,8 @@ impl Store {
             let number = number_of(transaction, id)?;
             if let Some(name) = &change.name {
                 let name = name.trim();
-                if name.is_empty() || name.chars().count() > 200 {
-                    return Err(AppError::invalid("name", "expected 1 to 200 characters."));
+                if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+                    return Err(AppError::invalid("name", "expected 1 to 200 characters, without line ends."));
                 }
                 transaction.execute("UPDATE runs SET name = ? WHERE number = ?", params![name, number])?;
             }

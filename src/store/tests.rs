@@ -3,6 +3,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+mod large;
+
 use super::*;
 use crate::{
     data::Split,
