@@ -30,6 +30,7 @@ pub struct Datasets(Arc<Shared>);
 /// Where a data set stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = DatasetState)] // a run has a state too, and in the document each name stands for one thing
 pub enum State {
     /// It is not here.
     Absent,

@@ -9,6 +9,7 @@ use super::{DownloadError, Downloader, manifest::Publication};
 
 /// How far a fetch is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = FetchProgress)] // a run has progress too
 pub struct Progress {
     /// The file that is being brought.
     #[schema(example = "train-images-idx3-ubyte.gz")]

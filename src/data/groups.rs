@@ -211,6 +211,8 @@ fn place(split: Split) -> usize {
 mod tests {
     use std::{collections::BTreeSet, io::Write as _};
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::data::datasets;
 
@@ -285,5 +287,18 @@ mod tests {
             assert!(places.is_sorted_by_key(|at| (at.split, at.index)));
         }
         assert_eq!(dealt, table.dealt(), "nothing is left to chance");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_table_crashes_the_reader(lines in prop::collection::vec(("train|val|test|x|\"", -1..4_i64, -1..300_i64, "[a-c,\"\n\r\u{0}é]{0,6}"), 0..8)) {
+            let rows: String = lines.iter().map(|(split, index, label, group)| format!("{split},{index},a,{label},nv,{group}\n")).collect();
+            if let Ok(table) = read([1, 1, 1], &format!("{HEAD}{rows}")) {
+                let groups = table.dealt();
+                prop_assert!(Split::ALL.iter().map(|split| groups.of(*split).len()).sum::<usize>() == 3);
+            }
+        }
     }
 }

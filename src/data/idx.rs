@@ -79,6 +79,8 @@ fn read<const N: usize>(path: &Path, what: &str) -> Result<(Vec<u8>, [usize; N])
 mod tests {
     use std::io::Write as _;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Two images of 1 by 3.
@@ -142,5 +144,33 @@ mod tests {
         // A bomb: gigabytes of zeros in a few bytes are read only as far as the header goes.
         let bomb = gzip(&[&IMAGES[..], &vec![0; 1 << 24]].concat());
         assert!(bomb.len() < 1 << 16 && fault(&bomb).contains("holds more than the 6 bytes"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_gzip_file_altered_or_cut_anywhere_is_refused_or_the_same(place in any::<prop::sample::Index>(), bits in 1..=255_u8, cut in any::<bool>()) {
+            let mut altered = gzip(&IMAGES);
+            let place = place.index(altered.len());
+            if cut {
+                altered.truncate(place);
+            } else {
+                altered[place] ^= bits;
+            }
+            if let Ok(read) = read_images(file(&altered).path()) {
+                prop_assert_eq!(read, (vec![1, 2, 3, 4, 5, 6], [1, 3]));
+            }
+        }
+
+        #[test]
+        fn no_bytes_crash_the_reader_and_none_hold_more_than_they_are(head in 0..4_usize, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let heads = [&b""[..], &[0, 0, 8, 3], &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1], &[0x1f, 0x8b, 8, 0]];
+            let bytes = [heads[head], &bytes].concat();
+            if let Ok((pixels, [height, width])) = read_images(file(&bytes).path()) {
+                prop_assert!(pixels.len() <= bytes.len() * 1100, "gzip packs no more");
+                prop_assert!(height * width == 0 || pixels.len() % (height * width) == 0);
+            }
+        }
     }
 }

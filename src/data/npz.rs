@@ -137,6 +137,7 @@ fn shape(header: &str) -> Result<Vec<usize>, String> {
 mod tests {
     use std::io::{Cursor, Write as _};
 
+    use proptest::prelude::*;
     use zip::{CompressionMethod, write::SimpleFileOptions};
 
     use super::*;
@@ -247,5 +248,42 @@ mod tests {
         let place = flipped.windows(4).position(|window| window == [0x5a; 4]).unwrap();
         flipped[place] ^= 1;
         assert!(try_read(&flipped, Split::Train).unwrap_err().reason.contains("is cut or damaged"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_archive_altered_or_cut_anywhere_is_refused_or_the_same(place in any::<prop::sample::Index>(), bits in 1..=255_u8, cut in any::<bool>()) {
+            let whole = with(&[]);
+            let mut altered = whole.clone();
+            let place = place.index(altered.len());
+            if cut {
+                altered.truncate(place);
+            } else {
+                altered[place] ^= bits;
+            }
+            for split in Split::ALL {
+                match try_read(&altered, split) {
+                    Ok(read) => prop_assert!(read == try_read(&whole, split).unwrap()),
+                    Err(error) => prop_assert!(!error.reason.is_empty()),
+                }
+            }
+        }
+
+        #[test]
+        fn no_header_of_an_array_crashes_the_reader(header in "[(){}',: a-z0-9|<-]{0,80}", values in prop::collection::vec(any::<u8>(), 0..16)) {
+            let array = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &values].concat();
+            prop_assert!(try_read(&with(&[("train_images.npy", array)]), Split::Train).is_err(), "{}", header);
+        }
+
+        #[test]
+        fn no_shape_crashes_the_reader(shape in prop::collection::vec(prop_oneof![0..4_usize, Just(usize::MAX), Just(1 << 32)], 0..6), values in prop::collection::vec(any::<u8>(), 0..40)) {
+            let sides: String = shape.iter().map(|side| format!("{side}, ")).collect();
+            let array = npy("'|u1'", "False", &format!("({sides})"), &values);
+            if let Ok(read) = try_read(&with(&[("train_images.npy", array)]), Split::Train) {
+                prop_assert_eq!(read.pixels(), &values[..]);
+            }
+        }
     }
 }

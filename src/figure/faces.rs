@@ -33,24 +33,31 @@ impl Figure {
     /// # Errors
     /// [`FigureError::Picture`] for a scale that is not above 0 and at most 4.
     pub fn to_png(&self, width: Width, theme: Theme, direction: Direction, scale: f32) -> Result<Vec<u8>, FigureError> {
-        static FONTS: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
-            let mut fonts = usvg::fontdb::Database::new();
-            fonts.load_font_data(text::REGULAR.to_vec());
-            fonts.load_font_data(text::SEMI_BOLD.to_vec());
-            Arc::new(fonts)
-        });
         if !(scale > 0.0 && scale <= MAXIMUM_SCALE) {
             return Err(FigureError::Picture(format!("the scale must be above 0 and at most {MAXIMUM_SCALE}")));
         }
-        let failed = |error: &dyn std::fmt::Display| FigureError::Picture(error.to_string());
-        let options = usvg::Options { fontdb: Arc::clone(&FONTS), font_family: "Vazirmatn".into(), ..usvg::Options::default() };
-        let drawing = self.to_svg(width, theme, direction);
-        let tree = usvg::Tree::from_str(&drawing, &options).map_err(|error| failed(&error))?;
-        let size = tree.size().to_int_size().scale_by(scale).ok_or_else(|| failed(&"the picture would have no pixels"))?;
-        let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height()).ok_or_else(|| failed(&"the picture would be too large"))?;
-        resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixels.as_mut());
-        pixels.encode_png().map_err(|error| failed(&error))
+        pixels_of(&self.to_svg(width, theme, direction), scale)?.encode_png().map_err(|error| failed(&error))
     }
+}
+
+/// A drawing as pixels, with the fonts that figures are written in.
+pub(super) fn pixels_of(drawing: &str, scale: f32) -> Result<tiny_skia::Pixmap, FigureError> {
+    static FONTS: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
+        let mut fonts = usvg::fontdb::Database::new();
+        fonts.load_font_data(text::REGULAR.to_vec());
+        fonts.load_font_data(text::SEMI_BOLD.to_vec());
+        Arc::new(fonts)
+    });
+    let options = usvg::Options { fontdb: Arc::clone(&FONTS), font_family: "Vazirmatn".into(), ..usvg::Options::default() };
+    let tree = usvg::Tree::from_str(drawing, &options).map_err(|error| failed(&error))?;
+    let size = tree.size().to_int_size().scale_by(scale).ok_or_else(|| failed(&"the picture would have no pixels"))?;
+    let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height()).ok_or_else(|| failed(&"the picture would be too large"))?;
+    resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixels.as_mut());
+    Ok(pixels)
+}
+
+pub(super) fn failed(error: &dyn std::fmt::Display) -> FigureError {
+    FigureError::Picture(error.to_string())
 }
 
 #[cfg(test)]

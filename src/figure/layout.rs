@@ -103,9 +103,13 @@ impl Scale {
     }
 }
 
-/// The range that holds all `values`; widened about a single one.
+/// The range that holds all `values`; widened about a single one. What is beyond all bounds, as in a file from elsewhere, is left outside: between
+/// infinite ends the search for ticks has none.
 pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    const MOST: f64 = 1e100;
+    let (low, high) = values
+        .map(|value| value.clamp(-MOST, MOST))
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     // Relative to the size of the numbers, or nothing would lie between two ticks.
     if high - low > 1e-9 * high.abs().max(low.abs()) {
         (low, high)
@@ -265,4 +269,20 @@ pub(super) fn sheet(figure: &Figure, width: Width, direction: Direction) -> Scen
     sheet.height = y + chart.height + margin;
     sheet.append(chart, (margin, y));
     sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_beyond_all_bounds_have_a_range_with_ticks() {
+        for values in [[f64::MAX, f64::MAX], [f64::MIN, f64::MAX], [0.0, f64::INFINITY], [f64::NAN, 1e308], [5e-324, -5e-324], [1e300, 1.0]]
+        {
+            let (low, high) = range(values.into_iter());
+            assert!((high - low).is_finite() && high > low, "{values:?}: {low} {high}");
+            let scale = Scale::over((low, high), false, (0.0, 300.0)).padded(0.04);
+            assert!((1..10).contains(&scale.ticks(8).len()), "{values:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! the ticks.
 
 mod bars;
+mod card;
 mod faces;
 mod graph;
 mod labels;
@@ -23,6 +24,7 @@ mod theme;
 
 use serde::Serialize;
 
+pub use card::card;
 pub use faces::MAXIMUM_SCALE;
 pub use graph::{Form, Node};
 pub use layout::Width;

@@ -161,7 +161,7 @@ fn path(places: &[Place], closed: bool) -> String {
 }
 
 /// Text as XML has it. Letters that XML forbids become the replacement character.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

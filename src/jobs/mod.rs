@@ -6,9 +6,12 @@
 //! of its [`Queue`], `torchboard train` for one. Whoever supervises a run, and the worker itself, hold a lock on the run's `worker.log`
 //! as long as they live, so that any process can tell a run that is trained from one whose worker is gone ([`recover`]).
 //!
+//! All of it as one file, while others work: [`back_up`], and from there again: [`restore`].
+//!
 //! A study's trials are runs ([`conduct`]): a server conducts those that wait ([`Studies`]), `torchboard tune` its own.
 
 mod asked;
+mod backup;
 mod embeddings;
 mod examples;
 mod explain;
@@ -36,6 +39,7 @@ mod worker;
 
 pub use self::{
     asked::{Asked, DEFAULT_COSTS, Decision, Lesions, Setting, Settled},
+    backup::{BackedUp, Restored, Watch, back_up, restore},
     embeddings::{Embedder, Embeddings, Retrieval, Retrieved, embeds, vote},
     examples::{Only, Order, Selection},
     explain::{Explained, Explainer, Near},
@@ -47,7 +51,7 @@ pub use self::{
     maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},
     operating::{ChosenExponent, ChosenThreshold, Class, OperatingPoints, PriorSweep},
     plan::{Plan, hardware, repeat, resume, versions},
-    portable::{Imported, export, export_file, import, import_file},
+    portable::{Imported, Preview, PreviewedRun, export, export_file, import, import_file, preview},
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,

@@ -113,7 +113,7 @@ pub fn resume(store: &Store, id: &str, state: State) -> AppResult<Run> {
 }
 
 /// Trainable parameters of the network; `None` where they can't be known before it is trained.
-fn parameters(system: &str, config: &Map<String, Value>, dataset: &Dataset) -> Option<u64> {
+pub(super) fn parameters(system: &str, config: &Map<String, Value>, dataset: &Dataset) -> Option<u64> {
     let shape = dataset.shape.map(|size| size as i64);
     let network = models::build(system, config, shape, dataset.classes.len() as i64).ok()?;
     u64::try_from(models::parameter_count(&*network)).ok()

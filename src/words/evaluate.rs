@@ -15,6 +15,7 @@ use crate::error::{AppError, AppResult};
 
 /// What a set gets right of the analogy questions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AnalogyEvaluation)] // classifiers are evaluated too
 pub struct Evaluation {
     /// The set's id.
     pub set: String,

@@ -1,6 +1,7 @@
 //! What people send that is no picture, or one that should not be decoded: refused by name, in either framing.
 
 use image::{GrayImage, RgbImage};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -156,4 +157,25 @@ fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
     })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_behind_a_picture_s_head_crash_the_readers(head in 0..4_usize, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let heads: [&[u8]; 4] = [
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x1c\0\0\0\x1c",
+            b"\xff\xd8\xff\xe0\0\x10JFIF\0",
+            b"RIFF\0\x01\0\0WEBPVP8L",
+            b"RIFF\0\x01\0\0WEBPVP8 ",
+        ];
+        for framing in [Framing::Whole, Framing::Weighted, Framing::Middle] {
+            match read(&[heads[head], &bytes].concat(), 28, framing) {
+                Ok(upload) => prop_assert_eq!(upload.pixels.len(), 28 * 28 * upload.channels),
+                Err(AppError::Invalid { field, .. }) => prop_assert_eq!(field, "image"),
+                Err(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+            }
+        }
+    }
 }

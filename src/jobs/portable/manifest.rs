@@ -7,9 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    jobs::plan,
     store::{AdoptedRun, AdoptedStudy, DatasetUse, NewRun, NewStudy, Numbered, Origin, Run, Study, Trial, TrialState},
-    train::State,
+    train::{State, configuration, dataset_of},
+    tune,
 };
+
+/// No run has a longer name, in characters: what people may type is 200 of them, and a trial is named after its settings.
+const LONGEST_NAME: usize = 2000;
+/// Nor longer notes: as many as people may type.
+const LONGEST_NOTES: usize = 20_000;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Manifest {
@@ -77,6 +84,30 @@ pub(super) struct TrialRecord {
 }
 
 impl RunRecord {
+    /// Whether pages can show it, and its network can be made again: whoever wrote the file may have written anything.
+    ///
+    /// # Errors
+    /// What is wrong, to be said of the file.
+    pub fn check(&self) -> Result<(), String> {
+        let id = &self.id;
+        if self.name.chars().count() > LONGEST_NAME || self.notes.chars().count() > LONGEST_NOTES {
+            return Err(format!("holds the run {id}, whose name or notes are longer than a run's can be"));
+        }
+        if self.name.chars().any(char::is_control) {
+            return Err(format!("holds the run {id}, whose name is more than a line of text"));
+        }
+        if !configuration::systems().contains(&&*self.system) {
+            return Ok(()); // of a system that was trained in a terminal, and whose settings nothing is made of
+        }
+        let other = |reason: &str| format!("holds the run {id}, which no {} of this program can be: {reason}", self.system);
+        configuration::resolve(&self.system, &self.config).map_err(|error| other(&error.to_string()))?;
+        let dataset = dataset_of(&self.config).map_err(|error| other(&error.to_string()))?;
+        match plan::parameters(&self.system, &self.config, dataset) {
+            Some(_) => Ok(()),
+            None => Err(other("its settings make no network")),
+        }
+    }
+
     pub fn new(run: &Run, files: BTreeMap<String, FileRecord>) -> Self {
         let run = run.clone();
         Self {
@@ -128,6 +159,15 @@ impl RunRecord {
 }
 
 impl StudyRecord {
+    /// Whether pages can show it.
+    ///
+    /// # Errors
+    /// What is wrong, to be said of the file.
+    pub fn check(&self) -> Result<(), String> {
+        let plan = tune::Plan::from_map(&self.spec).and_then(|plan| plan.check());
+        plan.map_err(|error| format!("holds the study {}, which this program can't have made: {error}", self.id))
+    }
+
     pub fn new(study: &Study) -> Self {
         let study = study.clone();
         let trial = |trial: Trial| TrialRecord {

@@ -2,9 +2,10 @@
 //! predictions, embeddings and maps. Nothing in it is ever executed, and only files that the manifest names, under names that runs have, are read.
 
 mod manifest;
+mod preview;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{Read, Seek, Write},
     path::Path,
@@ -15,12 +16,15 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+pub use self::preview::{Preview, PreviewedRun, preview};
+
 use self::manifest::{FileRecord, Manifest, RunRecord, StudyRecord};
 use super::Stage;
 use crate::{
     data::Split,
     error::{AppError, AppResult},
     store::{Numbered, Origin, Query, Run, Store, Study, check_id},
+    train::Event,
 };
 
 /// What such a file says that it is.
@@ -35,6 +39,8 @@ const MANIFEST_AT_MOST: u64 = 64 << 20;
 const FILE_AT_MOST: u64 = 1 << 30;
 /// Nor are all together.
 const ALL_AT_MOST: u64 = 4 << 30;
+/// Names of series stand in every list and legend; no training of this program has longer ones, in bytes.
+const LONGEST_SERIES: usize = 100;
 
 /// What was imported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -245,26 +251,31 @@ fn read_manifest<R: Read + Seek>(archive: &mut ZipArchive<R>) -> AppResult<Manif
     }
     let manifest: Manifest =
         serde_json::from_value(value).map_err(|error| wrong(format!("has a {MANIFEST} that can't be read: {error}")))?;
-    check_id_of(manifest.study.as_ref().map(|study| study.id.as_str()))?;
-    let mut members = vec![MANIFEST.to_owned()];
+    if let Some(study) = &manifest.study {
+        check_id_of(&study.id)?;
+        study.check().map_err(wrong)?;
+    }
+    let mut ids = BTreeSet::new();
+    let mut members = BTreeSet::from([MANIFEST.to_owned().into_bytes()]);
     for run in &manifest.runs {
-        check_id_of(Some(&run.id))?;
+        check_id_of(&run.id)?;
+        run.check().map_err(wrong)?;
+        if !ids.insert(run.id.clone()) {
+            return Err(wrong(format!("names the run {} twice", run.id)));
+        }
         if let Some(name) = run.files.keys().find(|name| *name != EVENTS && !is_result(name)) {
             return Err(wrong(format!("names {name:?} of the run {}, which is no file of a run", run.id)));
         }
-        members.extend(run.files.keys().map(|name| format!("runs/{}/{name}", run.id)));
+        members.extend(run.files.keys().map(|name| format!("runs/{}/{name}", run.id).into_bytes()));
     }
-    if let Some(stranger) = archive.file_names_raw().find(|name| members.iter().all(|member| member.as_bytes() != *name)) {
+    if let Some(stranger) = archive.file_names_raw().find(|name| !members.contains(*name)) {
         return Err(wrong(format!("holds {:?}, which its manifest does not name", String::from_utf8_lossy(stranger))));
     }
     Ok(manifest)
 }
 
-fn check_id_of(id: Option<&str>) -> AppResult<()> {
-    match id {
-        Some(id) if check_id(id).is_err() => Err(wrong(format!("has {id:?} for an id; expected lower-case letters, digits or hyphens"))),
-        _ => Ok(()),
-    }
+fn check_id_of(id: &str) -> AppResult<()> {
+    check_id(id).map_err(|_| wrong(format!("has {id:?} for an id; expected lower-case letters, digits or hyphens")))
 }
 
 /// A member as the manifest says it is: as long, and of the same content. `room` is what may still be unpacked.
@@ -283,8 +294,14 @@ fn member<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str, record: &File
 }
 
 fn read_events(bytes: &[u8]) -> AppResult<Vec<Numbered>> {
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(|line| serde_json::from_slice(line).map_err(|error| wrong(format!("holds an event that is none: {error}")))).collect()
+    let read = |line: &[u8]| {
+        let numbered: Numbered = serde_json::from_slice(line).map_err(|error| wrong(format!("holds an event that is none: {error}")))?;
+        match &numbered.event {
+            Event::Metric(metric) if metric.name.len() > LONGEST_SERIES => Err(wrong("holds a series whose name is longer than any is")),
+            _ => Ok(numbered),
+        }
+    };
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(read).collect()
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -2,11 +2,13 @@ use std::io::Cursor;
 
 use serde_json::{Map, json};
 
+mod hostile;
+
 use super::*;
 use crate::{
     data::Split,
     store::{NewRun, NewStudy, Trial, TrialState},
-    train::{Event, Metric, Outcome, State},
+    train::{Event, Metric, Outcome, State, configuration},
 };
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -20,7 +22,7 @@ fn finished(store: &Store, study: Option<&str>) -> Run {
         id: None,
         system: "mlp".into(),
         name: "one".into(),
-        config: json!({ "units": 32 }).as_object().cloned().unwrap(),
+        config: configuration::resolve("mlp", json!({ "units": 32 }).as_object().unwrap()).unwrap(),
         seed: 3,
         threads: 2,
         device: "cpu".into(),
@@ -100,8 +102,12 @@ fn what_is_exported_is_imported_as_it_was() {
 #[test]
 fn a_study_comes_with_its_trials() {
     let ((here, source), (_there, target)) = (store(), store());
-    let new =
-        NewStudy { id: None, name: "s".into(), system: "mlp".into(), spec: Map::new(), origin: Origin::Trained, state: State::Running };
+    let spec = json!({
+        "system": "mlp", "sampler": "random", "objective": "validation_accuracy", "max_trials": 1, "parallel": 1, "order": ["units"],
+        "space": { "units": { "type": "integer", "min": 16, "max": 64 } }, "config": {}, "seed": 0, "pruning": null
+    });
+    let spec = spec.as_object().cloned().unwrap();
+    let new = NewStudy { id: None, name: "s".into(), system: "mlp".into(), spec, origin: Origin::Trained, state: State::Running };
     let study = source.create_study(&new).unwrap().id;
     let run = finished(&source, Some(&study));
     let trial = Trial {

@@ -134,6 +134,7 @@ async fn predictions(State(state): State<AppState>, Path(id): Path<String>, para
 pub fn asked_of(parameters: &Parameters) -> AppResult<Asked> {
     let (prior, question) = (setting(parameters, "prior", 1.5)?, parameters.optional("of")?);
     let threshold = setting(parameters, "threshold", 1.0)?;
+    let costs = costs_of(parameters)?; // what makes no sense is told, whether it counts here or not
     let decision = match (prior, question) {
         (Some(_), Some(_)) => return Err(AppError::invalid("of", "can't go with `prior`: an image is decided one way.")),
         (None, None) if threshold.is_some() => {
@@ -141,11 +142,9 @@ pub fn asked_of(parameters: &Parameters) -> AppResult<Asked> {
         }
         (None, None) => Decision::MostProbable,
         (Some(setting), None) => Decision::Prior(setting),
-        (None, Some(question)) => Decision::Threshold {
-            question: question.to_owned(),
-            setting: threshold.unwrap_or(Setting::Chosen),
-            costs: costs_of(parameters)?,
-        },
+        (None, Some(question)) => {
+            Decision::Threshold { question: question.to_owned(), setting: threshold.unwrap_or(Setting::Chosen), costs }
+        }
     };
     Ok(Asked { split: split_of(parameters)?, lesions: lesions_of(parameters)?, decision })
 }

@@ -199,6 +199,7 @@ pub struct Neighbor {
 
 /// The images nearest to an image in the space of embeddings.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NearestImages)] // words have neighbors too
 struct Neighbors {
     index: usize,
     label: u8,

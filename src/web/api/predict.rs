@@ -83,7 +83,7 @@ enum Said {
 struct Pixels {
     /// Rows of shades from 0 (dark) to 1 (light), as many as the network's images have; of images in colour, rows of triples of red, green and blue.
     /// Taken in steps of 1/255.
-    #[schema(value_type = Vec<Vec<Object>>, example = json!([[0.0, 0.5], [1.0, 0.25]]))]
+    #[schema(value_type = Vec<Vec<Value>>, example = json!([[0.0, 0.5], [1.0, 0.25]]))]
     pixels: Value,
 }
 

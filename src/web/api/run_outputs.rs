@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     data::Split,
     error::{AppError, AppResult},
-    store,
+    store::{FEWEST_POINTS, Series},
     web::{
         AppState,
         follow::{Said, follow},
@@ -43,23 +43,39 @@ struct Curve {
     points: Vec<(u64, f64)>,
     /// The step of each point.
     steps: Vec<u64>,
+    /// How many points there are; more than are given where the curve was thinned.
+    count: usize,
 }
 
-/// The curves of a run, by epoch.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/metrics", tag = "runs", params(("id" = String, Path)),
-    responses((status = 200, body = Metrics), (status = 404, description = "No such run")))]
-async fn metrics(State(state): State<AppState>, Path(id): Path<String>) -> AppResult<Json<Metrics>> {
-    let curves = state.compute(move |app| app.store.curves(&id)).await?;
-    let curve = |series: store::Series| {
+/// Points of a curve that are given unless told otherwise: every one of an ordinary run, and more than a screen shows.
+const USUAL_POINTS: usize = 10_000;
+/// Enough for every point of any run.
+const MOST_POINTS: usize = 1_000_000_000;
+
+/// The curves of a run, by epoch: every point, or of a curve that has more than `points`, so many at most, the first, the last and every
+/// extreme among them. `count` says how many there are.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/metrics", tag = "runs",
+    params(("id" = String, Path),
+        ("points" = Option<usize>, Query, description = "at most so many of each curve, 4 to 1000000000; 10000 unless told otherwise")),
+    responses((status = 200, body = Metrics), (status = 404, description = "No such run"), (status = 422, description = "`points` can't be used")))]
+async fn metrics(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<Response> {
+    let most = parameters.number("points", USUAL_POINTS, FEWEST_POINTS..=MOST_POINTS)?;
+    let curve = |series: Series| {
         let (split, name) = series.split_and_name();
         Curve {
             name: name.to_owned(),
             split,
             points: series.points.iter().map(|point| (point.epoch, point.value)).collect(),
             steps: series.points.iter().map(|point| point.step).collect(),
+            count: series.count,
         }
     };
-    Ok(Json(Metrics { series: curves.into_iter().map(curve).collect() }))
+    // It is written out there too: millions of points, where somebody wants them, hold up nobody else.
+    let answer = move |app: &AppState| {
+        let series = app.store.curves_within(&id, most)?.into_iter().map(curve).collect();
+        Ok(Json(Metrics { series }).into_response())
+    };
+    state.compute(answer).await
 }
 
 /// What a run says (server-sent events), from the first event or after the one that `Last-Event-ID` or `after` names: `id` is the event's
@@ -74,8 +90,8 @@ async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: 
     /// Read at once.
     const MOST: usize = 500;
     follow(state, &headers, &parameters, move |app, after| {
-        let ended = app.store.run_state(&id)?.is_final();
-        Ok(Said { events: app.store.events_after(&id, after, MOST)?, ended })
+        let (events, ended) = app.store.said_after(&id, after, MOST)?;
+        Ok(Said { events, ended })
     })
     .await
 }

@@ -196,7 +196,7 @@ struct FieldInfo {
     /// Which values it takes, in words.
     #[schema(example = "a whole number from 1 to 4096")]
     expected: String,
-    #[schema(value_type = Object, example = 512)]
+    #[schema(example = 512)]
     default: Value,
 }
 
@@ -250,12 +250,27 @@ async fn create(State(state): State<AppState>, JsonBody(body): JsonBody<NewRunBo
 /// Puts a training into the queue.
 ///
 /// # Errors
-/// As [`jobs::Plan::resolve`].
+/// [`AppError::Invalid`] for a name or notes that no run can have; as [`jobs::Plan::resolve`].
 pub fn submit(app: &AppState, plan: &jobs::Plan) -> AppResult<Run> {
+    check_name(&plan.name)?;
+    if plan.notes.chars().count() > 20_000 {
+        return Err(AppError::invalid("notes", "expected at most 20,000 characters."));
+    }
     let new = plan.resolve(&app.settings, &app.datasets, train::State::Queued)?;
     let run = app.store.create_run(&new)?;
     app.queue.wake();
     Ok(run)
+}
+
+/// Whether a run or a study may be called so: as long as when it is changed, and one line, since names stand in lists and legends.
+///
+/// # Errors
+/// [`AppError::Invalid`] for `name`.
+pub fn check_name(name: &str) -> AppResult<()> {
+    if name.chars().count() > 200 || name.chars().any(char::is_control) {
+        return Err(AppError::invalid("name", "expected a line of at most 200 characters."));
+    }
+    Ok(())
 }
 
 fn accepted(run: Run) -> Response {

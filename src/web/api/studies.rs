@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Listed;
+use super::{Listed, runs::check_name};
 use crate::{
     error::AppResult,
     jobs,
@@ -199,8 +199,9 @@ async fn create(State(state): State<AppState>, JsonBody(body): JsonBody<NewStudy
 /// Puts a study into the queue.
 ///
 /// # Errors
-/// As [`jobs::ask_study`].
+/// As [`check_name`] and [`jobs::ask_study`].
 pub fn submit(app: &AppState, name: &str, plan: &tune::Plan) -> AppResult<Study> {
+    check_name(name)?;
     jobs::ask_study(&app.store, &app.settings, &app.datasets, name, plan, train::State::Queued)
 }
 
