@@ -7,6 +7,7 @@ Only what is linked on the systems below counts, as crates for others are not ev
 import json
 import re
 import subprocess
+from pathlib import Path
 
 TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "aarch64-apple-darwin"]
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
@@ -17,12 +18,11 @@ def problems(root, cargo="cargo"):
     configuration = (root / "deny.toml").read_text()
     allowed = set(re.findall(r'"([^"]+)"', re.search(r"^allow = \[(.*?)^\]", configuration, re.DOTALL | re.MULTILINE)[1]))
     banned = set(re.findall(r'\{ name = "([^"]+)" \}', configuration))
-    filters = [part for target in TARGETS for part in ("--filter-platform", target)]
-    told = subprocess.run([cargo, "metadata", "--locked", "--format-version", "1", *filters], cwd=root, stdout=subprocess.PIPE)
-    if told.returncode != 0:
+    listed = packages(root, cargo)
+    if listed is None:
         return ["cargo could not list the dependencies; see above"]
     found = []
-    for package in json.loads(told.stdout)["packages"]:
+    for package in listed:
         name = f"{package['name']} {package['version']}"
         if package["source"] not in (None, REGISTRY):
             found.append(f"{name} comes from {package['source']}, not from crates.io")
@@ -33,6 +33,18 @@ def problems(root, cargo="cargo"):
         elif not permits(package["license"], allowed):
             found.append(f"{name} is under {package['license']}, which deny.toml does not allow")
     return found
+
+
+def packages(root, cargo="cargo"):
+    """What cargo tells of each package that may be linked, our own included; None when it tells nothing."""
+    filters = [part for target in TARGETS for part in ("--filter-platform", target)]
+    told = subprocess.run([cargo, "metadata", "--locked", "--format-version", "1", *filters], cwd=root, stdout=subprocess.PIPE)
+    return json.loads(told.stdout)["packages"] if told.returncode == 0 else None
+
+
+def folder(package):
+    """Where cargo keeps the package's source."""
+    return Path(package["manifest_path"]).parent
 
 
 def permits(expression, allowed):

@@ -4,6 +4,7 @@
     python3 tools/setup.py libtorch   libtorch into the user's cache, and a link named libtorch here
     python3 tools/setup.py packages   node_modules, as package-lock.json says
     python3 tools/setup.py browser    Chromium for the browser tests, where apt-get and root allow it
+    python3 tools/setup.py licences   libtorch's licences, where a set-up before this one kept none (`make dist` passes them on)
 
 Safe to interrupt, to repeat and to run twice at once: each part is built beside its place and renamed into it under a
 lock, and what is already there is left alone. Python 3.9 or newer with pip, and nothing else, is needed.
@@ -35,7 +36,7 @@ class Missing(Exception):
 
 
 def main(arguments):
-    parts = {"libtorch": [libtorch], "packages": [packages], "browser": [browser], None: [tools, libtorch, packages]}
+    parts = {"libtorch": [libtorch], "packages": [packages], "browser": [browser], "licences": [licences], None: [tools, libtorch, packages]}
     wanted = arguments[0] if arguments else None
     if len(arguments) > 1 or wanted not in parts:
         sys.exit(__doc__)
@@ -93,8 +94,31 @@ def libtorch():
     link(ROOT / "libtorch", folder)
 
 
+def licences():
+    """The licences in the cached libtorch; from its wheels once more where they were not kept."""
+    folder = CACHE / f"libtorch-{pins.LIBTORCH_VERSION}-{host()}" / "licences"
+    with locked("libtorch"):
+        if folder.exists():
+            return
+        print("libtorch's licences: its wheels once more, about 0.5 GB to download", flush=True)
+        need_space(CACHE, 0.6 * GIGABYTE)
+        with replacing(folder) as partial, tempfile.TemporaryDirectory(dir=CACHE, prefix=".libtorch-") as downloads:
+            for wheel in pins.LIBTORCH[host()]["wheels"]:
+                extract_licences(download(wheel, Path(downloads)), partial)
+
+
+def extract_licences(wheel, into):
+    """The licences of one wheel, in a folder of its project's name."""
+    project = wheel.name.split("-")[0].replace("_", "-")
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            if ".dist-info/licenses/" in entry.filename and not entry.is_dir():
+                write(archive, entry, into / project / Path(entry.filename).name)
+
+
 def extract_libtorch(wheel, into, libraries):
-    """The headers and the named libraries of one wheel."""
+    """The headers, the named libraries and the licences of one wheel."""
+    extract_licences(wheel, into / "licences")
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():
             if entry.filename.startswith("torch/include/") and not entry.is_dir():

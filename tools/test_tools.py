@@ -4,11 +4,14 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 import unittest.mock
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,8 +19,12 @@ sys.path[:0] = [str(ROOT / "benches"), str(ROOT / "benches" / "suites")]
 
 import common
 import dependencies
+import dist
+import elf
+import licences
 import run
 import setup
+import try_dist
 import verify
 
 
@@ -78,6 +85,122 @@ class SetUp(unittest.TestCase):
         done = subprocess.run([sys.executable, ROOT / "tools" / "setup.py", "libtorch"], env=environment, capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn("has no include/torch", done.stderr)
+
+
+    def test_licences_are_kept_by_project(self):
+        wheel = self.folder / "nvidia_cuda_runtime-13.0.96-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("nvidia_cuda_runtime-13.0.96.dist-info/licenses/License.txt", "terms")
+            archive.writestr("nvidia_cuda_runtime-13.0.96.dist-info/METADATA", "")
+        setup.extract_licences(wheel, self.folder / "licences")
+        self.assertEqual((self.folder / "licences/nvidia-cuda-runtime/License.txt").read_text(), "terms")
+        self.assertEqual(os.listdir(self.folder / "licences" / "nvidia-cuda-runtime"), ["License.txt"])
+
+
+class Tarball(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_what_is_packed_tells_nothing_of_this_machine_or_hour(self):
+        packed = []
+        for name, mode, hour in [("one", 0o700, 10**9), ("other", 0o777, 10**8)]:
+            top = self.folder / name / "torchboard-1"
+            (top / "bin").mkdir(parents=True)
+            files = ["bin/b", "bin-a", *"edcba"]
+            for part in files if name == "one" else reversed(files):
+                (top / part).write_text(part)
+                os.utime(top / part, (hour, hour))
+                if os.geteuid() == 0:
+                    os.chown(top / part, 12, 34)
+            (top / "bin" / "b").chmod(mode)
+            dist.pack(top, self.folder / f"{name}.tar.xz", 1_700_000_000)
+            packed.append((self.folder / f"{name}.tar.xz").read_bytes())
+        self.assertEqual(*packed)
+        with tarfile.open(self.folder / "one.tar.xz") as archive:
+            entries = {entry.name: entry for entry in archive}
+        self.assertEqual(list(entries), ["torchboard-1", *(f"torchboard-1/{part}" for part in ["a", "b", "bin", "bin/b", "bin-a", *"cde"])])
+        self.assertEqual({(entry.uid, entry.gid, entry.uname, entry.mtime) for entry in entries.values()}, {(0, 0, "root", 1_700_000_000)})
+        self.assertEqual((entries["torchboard-1/bin/b"].mode, entries["torchboard-1/a"].mode), (0o755, 0o644))
+
+    def test_checksums_are_as_sha256sum_reads_them(self):
+        (self.folder / "a folder").mkdir()
+        (self.folder / "a folder" / "file").write_text("abc")
+        self.assertEqual(dist.checksums(self.folder), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a folder/file\n")
+
+    def test_files_are_dated_as_asked(self):
+        with unittest.mock.patch.dict(os.environ, {"SOURCE_DATE_EPOCH": "1234567890"}):
+            self.assertEqual(dist.moment(), 1234567890)
+
+    def test_the_libraries_that_libraries_need_are_found(self):
+        needs = {"program": ["liba.so", "libc.so.6"], "liba.so": ["libb.so", "liba.so"], "libb.so": [], "libunused.so": []}
+        for name in ("liba.so", "libb.so", "libunused.so"):
+            (self.folder / name).touch()
+        with unittest.mock.patch.object(elf, "needed", lambda path: needs[path.name]):
+            self.assertEqual(elf.closure(Path("program"), self.folder), ["liba.so", "libb.so"])
+
+    def test_what_readelf_says_is_understood(self):
+        told = {
+            "-d": " 0x1 (NEEDED)  Shared library: [libc.so.6]\n 0x1d (RUNPATH)  Library runpath: [$ORIGIN/x:/home/y]\n 0xf (NEEDED)  Shared library: [libm.so.6]\n",
+            "-V": "  Name: GLIBC_2.9  Flags: none\n  Name: GLIBC_2.35  Flags: none\n  Name: GLIBCXX_3.4.99  Flags: none\n",
+        }
+        with unittest.mock.patch.object(elf, "readelf", lambda what, path: told[what]):
+            self.assertEqual(elf.needed("program"), ["libc.so.6", "libm.so.6"])
+            self.assertEqual(elf.search_path("program"), "$ORIGIN/x:/home/y")
+            self.assertEqual(elf.newest_glibc(["program"]), "2.35")
+
+    def test_where_the_loader_looks_is_written_over_what_it_was(self):
+        old = "$ORIGIN/libtorch/lib:/home/somebody/lib"
+        file = self.folder / "program"
+
+        def told(_):
+            text = file.read_bytes().split(b"\0")[1].decode()
+            return text or None
+
+        with unittest.mock.patch.object(elf, "search_path", told):
+            file.write_bytes(b"before\0" + old.encode() + b"\0after")
+            elf.look_in(file, "$ORIGIN/../lib")
+            self.assertEqual(file.read_bytes(), b"before\0" + b"$ORIGIN/../lib".ljust(len(old), b"\0") + b"\0after")
+            for content in [b"\0short\0", b"\0\0", f"\0{old}\0{old}\0".encode()]:
+                file.write_bytes(content)
+                with self.assertRaises(elf.Unfit):
+                    elf.look_in(file, "$ORIGIN/../lib")
+                self.assertEqual(file.read_bytes(), content)
+
+    def test_a_text_is_told_once_for_all_crates_that_have_it(self):
+        packages = [{"name": "torchboard", "version": "1", "license": "MIT", "repository": None, "source": None, "manifest_path": "/nowhere/Cargo.toml"}]
+        for name, text in [("b", "shared"), ("a", "shared\n"), ("c", None)]:
+            (self.folder / name).mkdir()
+            (self.folder / name / "license.rs").touch() if text is None else (self.folder / name / "LICENSE-MIT").write_text(text)
+            manifest = str(self.folder / name / "Cargo.toml")
+            packages.append({"name": name, "version": "1.0", "license": "MIT", "repository": None, "source": "registry", "manifest_path": manifest})
+        told = licences.of_crates(packages)
+        self.assertIn("a 1.0: MIT; https://crates.io/crates/a\nb 1.0: MIT; https://crates.io/crates/b\nc 1.0", told)
+        self.assertIn("\na 1.0, b 1.0\n", told)
+        self.assertEqual(told.count("shared"), 1)
+        self.assertNotIn("torchboard 1", told)
+
+    def test_the_mirror_is_the_one_that_offers_the_suite(self):
+        listing = "http://a/ bookworm-updates main\nhttp://b/ trixie main\nhttp://c/ bookworm contrib\nhttp://d/ bookworm main\nhttp://e/ bookworm main\n"
+        self.assertEqual(try_dist.mirror_in(listing), "http://d/")
+        self.assertIsNone(try_dist.mirror_in("http://a/ noble main\n"))
+
+    def test_every_tool_that_a_trial_misses_is_named_at_once(self):
+        with unittest.mock.patch.object(try_dist.shutil, "which", lambda tool: None), self.assertRaises(try_dist.Failed) as raised:
+            try_dist.check_tools()
+        self.assertIn("apt-get install debootstrap", str(raised.exception))
+        self.assertIn("apt-get install xz-utils", str(raised.exception))
+
+    def test_the_unit_lets_a_server_keep_its_trainings(self):
+        unit = (ROOT / "packaging" / "torchboard.service").read_text().splitlines()
+        for line in ["KillMode=mixed", "DynamicUser=yes", "StateDirectory=torchboard", "ExecStart=/opt/torchboard/bin/torchboard --data-dir %S/torchboard serve"]:
+            self.assertIn(line, unit)
+        code = "".join((ROOT / "src" / name).read_text() for name in ("cli/serve.rs", "web/serving.rs"))
+        waits = [int(seconds) for seconds in re.findall(r"^const LAST_\w+: .*from_secs\((\d+)\);", code, re.MULTILINE)]
+        self.assertGreaterEqual(len(waits), 2)
+        (patience,) = (int(line.split("=")[1]) for line in unit if line.startswith("TimeoutStopSec="))
+        self.assertGreater(patience, sum(waits))
 
 
 class Summary(unittest.TestCase):
