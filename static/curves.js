@@ -1,6 +1,7 @@
 // Live curves of one or several runs: drawn by uPlot in the place of the server's drawing, fed by server-sent events from where the page
 // ends. The server's drawing, its table and its files stay for those who want them, and for a page without scripts.
 
+import { base } from "./address.js";
 import uPlot from "./uPlot.esm.js";
 
 const page = document.querySelector("[data-runs]");
@@ -9,6 +10,8 @@ const names = page.dataset.names.split("\n");
 const single = page.querySelector("#state") !== null;
 const style = getComputedStyle(document.documentElement);
 
+/** Points of a curve that are asked for: a longer one comes thinned, with its extremes, as in the server's drawing. */
+const MOST_POINTS = 1000;
 /** What each run has said: by run, metric and split, points by step: {epoch, step, value}. */
 const runs = new Map(ids.map((id, place) => [id, { name: names[place], series: new Map() }]));
 const charts = new Map();
@@ -34,9 +37,11 @@ else look();
 // --- Data ----------------------------------------------------------------------------------------------------
 
 async function load(id) {
-  const response = await fetch(`/api/v1/runs/${id}/metrics`);
+  const response = await fetch(`${base}/api/v1/runs/${id}/metrics?points=${MOST_POINTS}`);
   if (!response.ok) return;
-  for (const { name, split, points, steps } of (await response.json()).series) {
+  const { series } = await response.json();
+  runs.get(id).series.clear(); // of a curve that grew other points may be left
+  for (const { name, split, points, steps } of series) {
     points.forEach(([epoch, value], place) => add(id, name, split, { epoch, step: steps[place], value }));
   }
 }
@@ -54,7 +59,7 @@ function add(id, metric, split, point) {
  */
 function follow(id, after = page.dataset.after) {
   let last = after;
-  const events = new EventSource(`/api/v1/runs/${id}/events?after=${after}`);
+  const events = new EventSource(`${base}/api/v1/runs/${id}/events?after=${after}`);
   const hear = (name, act) =>
     events.addEventListener(name, (event) => {
       last = event.lastEventId;
@@ -246,7 +251,58 @@ function plotOf(figure, lines, data) {
       })),
     ],
   };
-  return { plot: new uPlot(options, data, place), place };
+  const plot = new uPlot(options, data, place);
+  enliven(plot, figure);
+  return { plot, place };
+}
+
+/** What a pointer does to a curve by dragging and clicking, by keys and by buttons too: a stretch is looked at, a line is hidden. */
+function enliven(plot, figure) {
+  const drawing = plot.root.querySelector(".u-wrap");
+  drawing.tabIndex = 0;
+  drawing.setAttribute("role", "application");
+  drawing.setAttribute("aria-label", figure.querySelector("h3").textContent);
+  drawing.setAttribute("aria-description", `${figure.querySelector(".reading").textContent} ${page.dataset.keys}`);
+  drawing.addEventListener("keydown", (event) => {
+    const how = KEYS[event.key];
+    if (!how || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    lookAt(plot, how);
+  });
+  figure.querySelectorAll("[data-look]").forEach((button) => (button.onclick = () => lookAt(plot, button.dataset.look)));
+  [...plot.root.querySelectorAll(".u-legend .u-label")].slice(1).forEach((label, place) => {
+    label.tabIndex = 0;
+    label.setAttribute("role", "button");
+    const tell = () => label.setAttribute("aria-pressed", String(plot.series[place + 1].show));
+    tell();
+    label.parentElement.addEventListener("click", tell); // after uPlot's own, which hides the line or shows it
+    label.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      label.click();
+    });
+  });
+}
+
+const KEYS = { "+": "in", "=": "in", "-": "out", 0: "all", ArrowLeft: "back", ArrowRight: "on" };
+/** What the ends of the stretch move by, in shares of it. */
+const MOVES = { in: [0.2, -0.2], out: [-0.33, 0.33], back: [-0.25, -0.25], on: [0.25, 0.25] };
+
+/** Shows another stretch of the horizontal axis, or all of it. */
+function lookAt(plot, how) {
+  const { min, max } = plot.scales.x;
+  const [first, last] = [plot.data[0][0], plot.data[0].at(-1)];
+  const seen = plot.root.parentElement.dataset; // says which stretch that is
+  if (how === "all" || !(last > first)) {
+    delete seen.stretch;
+    plot.setData(plot.data);
+    return;
+  }
+  let [from, to] = MOVES[how].map((share) => share * (max - min));
+  if (from === to) from = to = Math.max(first - min, Math.min(last - max, from)); // moved no further than there is something
+  [from, to] = [Math.max(first, min + from), Math.min(last, max + to)];
+  seen.stretch = `${from} ${to}`;
+  plot.setScale("x", { min: from, max: to });
 }
 
 /** As many digits as tell one tick from the next. */

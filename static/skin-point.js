@@ -1,5 +1,7 @@
 // Moves what follows from a threshold while it is dragged: the same arithmetic as the server's, on the same probabilities.
 
+import { base } from "./address.js";
+
 /** The form of the operating point. When the hand lets go, `settle` has the server say the same, so that the address names it. */
 export class Dial {
   #form;
@@ -32,7 +34,7 @@ export class Dial {
 
   async #load() {
     const { run, split } = this.#form.dataset;
-    const answer = await fetch(`/api/v1/runs/${run}/predictions.csv?split=${split}`);
+    const answer = await fetch(`${base}/api/v1/runs/${run}/predictions.csv?split=${split}`);
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     const lines = (await answer.text()).trim().split("\r\n").slice(1);
     return lines.map((line) => {

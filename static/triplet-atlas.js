@@ -1,7 +1,9 @@
 // Both maps of the page and what they share: colours, classes that are shown, the image that is looked at, the one that was picked, those that were
 // chosen.
 
+import { base } from "./address.js";
 import { FADED, HIDDEN, RINGED } from "./scatter.js";
+import { summarise } from "./triplet-reading.js";
 import { Side, bytes } from "./triplet-side.js";
 
 /** Images in a strip, and numbers in a list. */
@@ -42,6 +44,7 @@ export class Atlas {
       this.isLassoing = !this.isLassoing;
       lasso.setAttribute("aria-pressed", this.isLassoing);
       this.root.classList.toggle("lassoing", this.isLassoing);
+      this.sides.forEach((side) => side.drop());
     });
     find("form.find").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -78,6 +81,7 @@ export class Atlas {
 
   /** A map is done: what needs the network is asked for now, when it no longer waits for it. */
   finished(side) {
+    summarise(side);
     this.root.dispatchEvent(new CustomEvent("finished", { detail: side.stage }));
     if (this.sides.every((other) => other.figure.dataset.phase === "done")) this.vote();
   }
@@ -85,7 +89,7 @@ export class Atlas {
   /** Asks what the neighbours of each image say. */
   async vote() {
     if (this.votes) return this.votes;
-    this.votes = fetch(`/api/v1/runs/${this.run}/votes?split=${this.split}`).then(async (answer) => {
+    this.votes = fetch(`${base}/api/v1/runs/${this.run}/votes?split=${this.split}`).then(async (answer) => {
       if (!answer.ok) {
         this.votes = null; // and is asked again when it is needed
         return;
@@ -137,7 +141,7 @@ export class Atlas {
   }
 
   address(split, index) {
-    return `/api/v1/datasets/${this.dataset}/images/${split}/${index}.png`;
+    return `${base}/api/v1/datasets/${this.dataset}/images/${split}/${index}.png`;
   }
 
   /** Shows what the point at a place on a map is; none for -1. */
@@ -176,7 +180,7 @@ export class Atlas {
     panel.hidden = index < 0;
     if (index < 0) return;
     const own = this.image(index);
-    const answer = await fetch(`/api/v1/runs/${this.run}/neighbors?split=${own.split}&index=${own.index}`);
+    const answer = await fetch(`${base}/api/v1/runs/${this.run}/neighbors?split=${own.split}&index=${own.index}`);
     const found = await answer.json();
     if (this.picked.index !== index) return;
     const reading = panel.querySelector(".reading");

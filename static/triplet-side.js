@@ -1,5 +1,6 @@
 // One map: follows it while it unfolds, shows any of its frames, and turns what is done with pointer and keys into looking, picking and choosing.
 
+import { base } from "./address.js";
 import { Scatter } from "./scatter.js";
 
 /** Milliseconds that a frame is shown while a map is played. */
@@ -8,6 +9,8 @@ const BEAT = 140;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 /** CSS pixels that a press may wander and still be a click. */
 const STEADY = 4;
+/** CSS pixels from a lasso's first corner at which a click closes it. */
+const NEAR = 12;
 
 export class Side {
   /** `atlas`: what both maps share. */
@@ -25,7 +28,8 @@ export class Side {
     this.frames = [];
     this.isFollowing = true; // the last frame is shown as it comes
     this.isMoved = false; // the reader has chosen what is seen
-    this.path = null; // of the lasso
+    this.path = null; // of the lasso that is drawn
+    this.corners = []; // of the lasso that is put down corner by corner, in the map's own units
     this.fingers = new Map(); // that touch the map, and where
     this.scatter = new Scatter(this.canvas);
     this.scatter.after = () => this.mark();
@@ -34,7 +38,7 @@ export class Side {
   }
 
   follow() {
-    const address = `/api/v1/runs/${this.atlas.run}/projection/events?${this.atlas.query}&stage=${this.stage}`;
+    const address = `${base}/api/v1/runs/${this.atlas.run}/projection/events?${this.atlas.query}&stage=${this.stage}`;
     const source = new EventSource(address);
     const on = (kind, act) => source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
     on("labels", (told) => {
@@ -45,6 +49,7 @@ export class Side {
     on("frame", (frame) => this.add({ iteration: frame.iteration, places: new Float32Array(bytes(frame.places).buffer) }));
     on("end", (standing) => {
       source.close();
+      if (STILL.matches && this.isFollowing) this.show(this.frames.length - 1);
       this.tell(standing);
       if (standing.phase === "done") this.atlas.finished(this);
     });
@@ -73,7 +78,7 @@ export class Side {
     this.frames.push(frame);
     this.range.max = this.frames.length - 1;
     this.range.disabled = this.button.disabled = this.frames.length < 2;
-    if (!this.isFollowing || this.isWaiting) return;
+    if (!this.isFollowing || this.isWaiting || STILL.matches) return; // who asks for less motion sees the map when it is done
     this.isWaiting = true; // frames of a finished map come all at once, and only the last is to be seen
     requestAnimationFrame(() => {
       this.isWaiting = false;
@@ -130,6 +135,13 @@ export class Side {
     });
     this.figure.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => this.zoom(button.dataset.zoom)));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["focus", "blur"]) this.canvas.addEventListener(kind, () => this.mark());
+    this.canvas.addEventListener("blur", () => this.atlas.look(-1));
+    this.canvas.addEventListener("dblclick", (event) => {
+      if (this.atlas.isLassoing) return;
+      this.isMoved = true;
+      this.scatter.zoom(1.4, event.offsetX, event.offsetY);
+    });
     this.canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       this.isMoved = true;
@@ -147,7 +159,7 @@ export class Side {
   }
 
   zoom(how) {
-    const [x, y] = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2];
+    const [x, y] = this.middle();
     this.isMoved = how !== "fit";
     if (how === "fit") this.scatter.fit();
     else this.scatter.zoom(how === "in" ? 1.4 : 1 / 1.4, x, y);
@@ -156,16 +168,46 @@ export class Side {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = 40;
+    const [x, y] = this.middle();
     const moves = { ArrowLeft: [step, 0], ArrowRight: [-step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
     if (event.key === "+" || event.key === "=") this.zoom("in");
     else if (event.key === "-") this.zoom("out");
     else if (event.key === "0") this.zoom("fit");
-    else if (event.key === "Escape") this.atlas.pick(-1);
+    else if (event.key === "Escape") {
+      if (this.corners.length) this.drop();
+      else this.atlas.pick(-1);
+    } else if (event.key === "Enter" && this.atlas.isLassoing) this.close();
+    else if (event.key === " " && this.atlas.isLassoing) this.corner(x, y);
+    else if (event.key === "Enter" || event.key === " ") this.atlas.pick(this.scatter.nearest(x, y));
     else if (moves[event.key]) {
       this.isMoved = true;
       this.scatter.pan(...moves[event.key]);
     } else return;
     event.preventDefault();
+    this.atlas.look(event.key === "Escape" ? -1 : this.scatter.nearest(x, y), this, x, y);
+  }
+
+  /** What keys act on: the middle of what is seen, where a cross stands. */
+  middle() {
+    return [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2];
+  }
+
+  /** Puts down the next corner of a lasso; one that meets the first closes it. */
+  corner(x, y) {
+    const [first] = this.corners.map((place) => this.scatter.onScreen(...place));
+    if (this.corners.length > 2 && Math.hypot(x - first[0], y - first[1]) <= NEAR) this.close();
+    else this.corners.push(this.scatter.place(x, y));
+    this.mark();
+  }
+
+  close() {
+    if (this.corners.length > 2) this.atlas.choose(this.scatter.inside(this.corners.map((place) => this.scatter.onScreen(...place))));
+    this.drop();
+  }
+
+  drop() {
+    this.corners = [];
+    this.mark();
   }
 
   press(event) {
@@ -223,7 +265,8 @@ export class Side {
     this.fingers.delete(event.pointerId);
     const { held, path } = this;
     this.held = this.path = null;
-    if (path && path.length > 2) this.atlas.choose(this.scatter.inside(path));
+    if (held?.isSteady && this.atlas.isLassoing) this.corner(event.offsetX, event.offsetY);
+    else if (path && path.length > 2) this.atlas.choose(this.scatter.inside(path));
     else if (held?.isSteady) this.atlas.pick(this.scatter.nearest(event.offsetX, event.offsetY));
     this.mark();
   }
@@ -256,6 +299,13 @@ export class Side {
       paper.globalAlpha = 1;
       paper.setLineDash([]);
     }
+    this.cornered(paper);
+    if (canvas.matches(":focus-visible")) {
+      const [x, y] = this.middle();
+      paper.lineWidth = 1;
+      trace(paper, [[x - 7, y], [x + 7, y]]);
+      trace(paper, [[x, y - 7], [x, y + 7]]);
+    }
     if (!scatter.count) return;
     const onMap = (index) => index >= 0 && index < scatter.count;
     const { index, neighbours } = atlas.picked;
@@ -283,6 +333,17 @@ export class Side {
       paper.font = `600 13px ${atlas.face}`;
       paper.fillText(atlas.texts.yours, x + 12, y - 6);
     }
+  }
+
+  /** Draws the corners that were put down, and the line between them. */
+  cornered(paper) {
+    const places = this.corners.map((place) => this.scatter.onScreen(...place));
+    if (!places.length) return;
+    paper.lineWidth = 1;
+    paper.setLineDash([4, 3]);
+    trace(paper, places);
+    paper.setLineDash([]);
+    places.forEach((place) => circle(paper, place, 4));
   }
 }
 

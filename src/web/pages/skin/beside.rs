@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::super::networks::is_of;
+use super::super::networks::{Measure, Measured, is_of};
 use crate::{
+    data::Split,
     error::AppResult,
+    metrics::Evaluation,
+    report,
     store::{Query, Run},
     train::{State, checkpoint::WEIGHTS, configuration},
     web::AppState,
@@ -108,6 +111,38 @@ impl Beside {
     pub fn has_real(&self) -> bool {
         self.runs.iter().any(is_real)
     }
+}
+
+/// The report's figures on each split, and those of a run where they are known or soon found.
+///
+/// # Errors
+/// [`crate::error::AppError::NotFound`] for a run that is none of this system.
+pub fn measured(app: &AppState, asked: Option<&str>) -> AppResult<Measured> {
+    let beside = Beside::new(app)?;
+    let plain = beside.row(PLAIN).and_then(|row| row.runs.first()).or_else(|| beside.default_run());
+    let run = Measured::choose(&beside.runs, asked, plain)?;
+    let theirs = report::skin();
+    let mut measures = Vec::new();
+    for (split, report) in [(Split::Train, &theirs.train), (Split::Validation, &theirs.validation), (Split::Test, &theirs.test)] {
+        // To judge thousands of training images takes longer than a page may; those of runs that are shipped are kept.
+        let ours = match &run {
+            Some(run) if split != Split::Train || app.judge.has_kept(run, split) => app.judge.judge(&run.id, split).ok(),
+            _ => None,
+        };
+        let ours = |value: fn(&Evaluation) -> f64| ours.as_ref().map(|judgement| value(&judgement.evaluation));
+        let of = Some(format!("datasets-split-{}", split.name()));
+        measures.extend([
+            Measure { key: "report-measure-accuracy", of: of.clone(), report: (report.accuracy, 2), ours: ours(|all| all.accuracy) },
+            Measure {
+                key: "report-measure-macro-f1",
+                of: of.clone(),
+                report: (report.macro_scores.f1, 2),
+                ours: ours(|all| all.macro_scores.f1),
+            },
+            Measure { key: "report-measure-weighted-f1", of, report: (report.weighted.f1, 2), ours: ours(|all| all.weighted.f1) },
+        ]);
+    }
+    Ok(Measured { run, choices: beside.runs, measures })
 }
 
 /// Whether it was trained on photographs.

@@ -23,8 +23,6 @@ pub struct MatrixRow {
 pub struct Cell {
     /// What stands in it.
     pub text: String,
-    /// How many they are.
-    pub count: u64,
     /// The step of the sequential scale that colours it.
     pub level: usize,
     /// Whether they were got right.
@@ -42,7 +40,7 @@ impl Matrix {
             let whole = if counting == Counting::Columns { columns[said] } else { counts[label].iter().sum() };
             let share = count as f64 / whole.max(1) as f64;
             let text = if counting == Counting::Images { count.to_string() } else { fixed(share, 2) };
-            Cell { text, count, level: (share * (LEVELS - 1) as f64).round() as usize, is_right: label == said }
+            Cell { text, level: (share * (LEVELS - 1) as f64).round() as usize, is_right: label == said }
         };
         let row = |(label, counts): (usize, &Vec<u64>)| MatrixRow {
             code: codes[label].clone(),

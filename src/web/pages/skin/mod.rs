@@ -107,6 +107,8 @@ pub fn headline(app: &AppState) -> AppResult<Headline> {
     Ok(Headline::new("skin", (report::skin().test.accuracy, 2), 3, accuracy(PLAIN), accuracy(BEST)))
 }
 
+pub use self::beside::measured;
+
 fn no_run() -> AppError {
     AppError::Unavailable("There is no trained network yet; `torchboard train resnet14` trains one.".into())
 }

@@ -10,7 +10,6 @@ use super::{
     SkinPage,
     beside::{BEST, PLAIN, Row, is_real},
     examples::{Attention, Example, Grid},
-    matrix::Matrix,
     picture::Picture,
     point::{self, Point, Price},
     remedies::Remedy,
@@ -160,11 +159,8 @@ impl SkinPage {
         self.view.link(&changes, "examples")
     }
 
-    pub(super) fn cell_name(&self, matrix: &Matrix, label: &usize, said: &usize) -> String {
-        let cell = &matrix.rows[*label].cells[*said];
-        let sentence =
-            Sentence::new("skin-cell").text("label", self.code(label)).text("said", self.code(said)).number("count", cell.count as usize);
-        self.voice.sentence(&sentence)
+    pub(super) fn cell_name(&self, label: &usize, said: &usize) -> String {
+        self.voice.sentence(&Sentence::new("skin-cell").text("label", self.code(label)).text("said", self.code(said)))
     }
 
     // --- Images ---
