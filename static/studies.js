@@ -1,6 +1,8 @@
 // A study as it goes: what happens to it is heard over server-sent events, and the parts of the page that tell of it are drawn again by the
 // server. Without this script the page looks again by itself.
 
+import { base } from "./address.js";
+
 const PARTS = ["head", "trials", "figures"];
 const PAUSE = 400;
 
@@ -8,7 +10,7 @@ const study = document.querySelector("[data-study]");
 if (study && study.hasAttribute("data-moving")) follow();
 
 function follow() {
-  const source = new EventSource(`/api/v1/studies/${study.dataset.study}/events?after=${study.dataset.after}`);
+  const source = new EventSource(`${base}/api/v1/studies/${study.dataset.study}/events?after=${study.dataset.after}`);
   let waiting = null;
   const heard = () => {
     // Several things that happen at once are one look.

@@ -1,6 +1,8 @@
 // Enhances the words page: completion while typing, sections that update in place, tooltips on maps.
 // Everything here also works without it, by plain forms and links.
 
+import { base } from "./address.js";
+
 const page = document.querySelector(".words");
 let set = page?.dataset.set;
 
@@ -45,7 +47,7 @@ async function load(url, section) {
   target?.setAttribute("aria-busy", "true");
   try {
     // The server answers a fault with 404 or 422 and the same page, so its status does not matter here.
-    const address = section ? `/words/${section}${url.search}` : url.pathname + url.search;
+    const address = section ? `${base}/words/${section}${url.search}` : url.pathname + url.search;
     const response = await fetch(address, { headers: { accept: "text/html" } });
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     if (turn !== latest) return;
@@ -62,10 +64,10 @@ async function load(url, section) {
 
 /** A section fetched alone leads its form to itself; on the whole page it leads there. */
 function fixForms(element, section) {
-  const alone = location.pathname.startsWith("/words/");
+  const alone = location.pathname.startsWith(`${base}/words/`);
   if (section && !alone) {
-    for (const form of element.querySelectorAll("form")) form.setAttribute("action", `/words#${section}`);
-    for (const link of element.querySelectorAll(".fault a, a.reset, .presets a, a.button")) link.setAttribute("href", link.getAttribute("href").replace(/^\/words\/[a-z]+/, "/words"));
+    for (const form of element.querySelectorAll("form")) form.setAttribute("action", `${base}/words#${section}`);
+    for (const link of element.querySelectorAll(".fault a, a.reset, .presets a, a.button")) link.setAttribute("href", link.getAttribute("href").replace(/\/words\/[a-z]+/, "/words"));
   }
   return document.adoptNode(element);
 }
@@ -113,7 +115,7 @@ async function complete(input) {
   const list = listOf(input);
   if (!text) return close(input);
   try {
-    const response = await fetch(`/api/v1/words/${encodeURIComponent(set)}/completions?limit=8&prefix=${encodeURIComponent(text)}`);
+    const response = await fetch(`${base}/api/v1/words/${encodeURIComponent(set)}/completions?limit=8&prefix=${encodeURIComponent(text)}`);
     if (!response.ok) return close(input);
     const { words, suggestions } = await response.json();
     if (turn !== asked || document.activeElement !== input) return;
@@ -196,7 +198,7 @@ function visit(point) {
   const parameters = new URLSearchParams();
   if (set !== "default") parameters.set("set", set);
   parameters.set("words", point.dataset.word);
-  location.assign(`/words?${parameters}#neighbors`);
+  location.assign(`${base}/words?${parameters}#neighbors`);
 }
 
 const tooltip = document.createElement("div");
@@ -228,7 +230,7 @@ async function showTooltip(point) {
   put();
   const key = `${set} ${word}`;
   if (!known.has(key)) {
-    const address = `/api/v1/words/${encodeURIComponent(set)}/neighbors?k=5&word=${encodeURIComponent(word)}`;
+    const address = `${base}/api/v1/words/${encodeURIComponent(set)}/neighbors?k=5&word=${encodeURIComponent(word)}`;
     known.set(key, fetch(address).then((response) => (response.ok ? response.json() : { neighbors: [] })).catch(() => ({ neighbors: [] })));
   }
   const { neighbors } = await known.get(key);

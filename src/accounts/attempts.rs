@@ -31,7 +31,7 @@ impl Attempts {
     /// [`AppError::TooMany`] when too many failed lately, by account or by address.
     pub fn begin(&self, name: &str, address: IpAddr) -> AppResult<()> {
         let now = Instant::now();
-        let waits = [self.addresses.begin(subject(address), MOST_OF_ADDRESS, now), self.accounts.begin(key(name), MOST_OF_ACCOUNT, now)];
+        let waits = [self.addresses.begin(network_of(address), MOST_OF_ADDRESS, now), self.accounts.begin(key(name), MOST_OF_ACCOUNT, now)];
         match waits.into_iter().flatten().max() {
             Some(wait) => Err(AppError::TooMany { retry_after_seconds: wait.as_secs() + 1 }),
             None => Ok(()),
@@ -41,7 +41,7 @@ impl Attempts {
     /// It succeeded: whoever has the password is not kept out by failures before it, and one success of an address makes up for itself alone.
     pub fn succeeded(&self, name: &str, address: IpAddr) {
         self.accounts.forget(&key(name));
-        self.addresses.take_back(&subject(address));
+        self.addresses.take_back(&network_of(address));
     }
 }
 
@@ -49,8 +49,8 @@ fn key(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-/// Whoever has one address of version 6 has a network of 64 bits of them.
-fn subject(address: IpAddr) -> IpAddr {
+/// What counts as one address: whoever has one of version 6 has a network of 64 bits of them.
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
         short @ IpAddr::V4(_) => short,
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn one_network_of_version_six_is_one_address() {
-        let subject = |text: &str| subject(text.parse().unwrap());
-        assert_eq!(subject("2001:db8::1"), subject("2001:db8::ffff:1"));
-        assert_ne!(subject("2001:db8::1"), subject("2001:db8:0:1::1"));
-        assert_eq!(subject("::ffff:10.0.0.7"), IpAddr::from([10, 0, 0, 7]));
+        let network = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:10.0.0.7"), IpAddr::from([10, 0, 0, 7]));
     }
 }

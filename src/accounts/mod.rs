@@ -9,6 +9,7 @@ mod secret;
 
 use std::{net::IpAddr, sync::Arc};
 
+pub use self::attempts::network_of;
 use self::{attempts::Attempts, secret::Secret};
 use crate::{
     error::{AppError, AppResult},
@@ -178,6 +179,20 @@ impl Accounts {
     pub fn token(&self, secret: &str) -> AppResult<Option<(Account, Token)>> {
         self.store.token(&secret::hash(secret))
     }
+}
+
+/// A new secret for a link, which is shown once, and what is kept of it.
+#[must_use]
+pub fn link_secret() -> (String, String) {
+    let secret = Secret::fresh("");
+    let hash = secret.hash();
+    (secret.shown(), hash)
+}
+
+/// What is kept of the secret of a link that somebody opens.
+#[must_use]
+pub fn kept_of(secret: &str) -> String {
+    secret::hash(secret)
 }
 
 fn check_name(name: &str) -> AppResult<&str> {

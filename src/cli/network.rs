@@ -1,6 +1,6 @@
 //! What `serve --lan` says in the terminal: the addresses at which others find this server, and the first administrator's link.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use qrcode::{EcLevel, QrCode, render::unicode};
 
@@ -14,12 +14,17 @@ pub fn names() -> Vec<String> {
     }
 }
 
+/// The numbers under which others reach this machine now.
+pub fn addresses() -> impl Iterator<Item = String> {
+    reachable(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)).into_iter().map(|address| address.ip().to_string())
+}
+
 /// Prints them, the first with a code that a telephone reads.
-pub fn introduce(bound: SocketAddr, invitation: Option<&str>) {
-    let mut addresses: Vec<String> = reachable(bound).iter().map(|address| format!("http://{address}")).collect();
+pub fn introduce(scheme: &str, bound: SocketAddr, base: &str, invitation: Option<&str>) {
+    let mut addresses: Vec<String> = reachable(bound).iter().map(|address| format!("{scheme}://{address}{base}")).collect();
     if addresses.is_empty() {
         println!("no network is connected; others will reach port {} once one is", bound.port());
-        addresses.push(format!("http://127.0.0.1:{}", bound.port()));
+        addresses.push(format!("{scheme}://127.0.0.1:{}{base}", bound.port()));
     } else {
         println!("on the network: {}", addresses.join("  "));
     }

@@ -69,12 +69,11 @@ impl IntoResponse for AppError {
             Self::Forbidden(why) => Problem::new(StatusCode::FORBIDDEN, "/api#forbidden", why),
             Self::TooMany { retry_after_seconds } => {
                 retry_after = Some(retry_after_seconds);
-                let minutes = retry_after_seconds.div_ceil(60);
-                Problem::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "/api#too-many",
-                    format!("This was tried too often. Try again in {minutes} minutes."),
-                )
+                let wait = match retry_after_seconds {
+                    0..120 => format!("{retry_after_seconds} s"),
+                    longer => format!("{} minutes", longer.div_ceil(60)),
+                };
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "/api#too-many", format!("This was tried too often. Try again in {wait}."))
             }
             Self::Unavailable(why) => {
                 retry_after = Some(5);
@@ -165,13 +164,12 @@ async fn detail(status: StatusCode, body: Body) -> String {
 }
 
 fn secure(headers: &mut HeaderMap) {
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-    ] {
+    for (name, value) in
+        [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::REFERRER_POLICY, "same-origin"), (header::X_FRAME_OPTIONS, "DENY")]
+    {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // A page that was frozen has a stricter one.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
 }

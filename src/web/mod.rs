@@ -11,14 +11,18 @@ mod follow;
 mod guard;
 mod heat;
 mod language;
+mod markup;
 mod monitor;
 mod pages;
 mod parameters;
+pub mod prefix;
+mod press;
+mod serving;
 mod shell;
 mod state;
 mod uploads;
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware};
 use tower::ServiceBuilder;
@@ -34,6 +38,7 @@ use tower_http::{
 };
 
 pub use access::{Caller, Hosts, Reach};
+pub use serving::{Certificate, serve};
 pub use state::AppState;
 
 /// Larger bodies are refused unless a route says otherwise, in bytes.
@@ -49,6 +54,7 @@ pub fn router(state: AppState) -> Router {
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("font/"))))
+        .layer(middleware::from_fn_with_state(state.clone(), prefix::add))
         .layer(middleware::from_fn_with_state(state.clone(), faces::give_faces))
         .layer(middleware::from_fn_with_state(state.clone(), access::identify))
         .layer(middleware::from_fn(guard::refuse_foreign))
@@ -68,36 +74,8 @@ pub fn router(state: AppState) -> Router {
 /// What the log says with every line on a request. The query stays out: it is what the reader typed.
 fn span(request: &axum::extract::Request) -> tracing::Span {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-    // An invitation's secret must not find its way into a log.
-    let path = if request.uri().path().starts_with("/join/") { "/join/..." } else { request.uri().path() };
+    // A secret must not find its way into a log.
+    let path = request.uri().path();
+    let path = ["/join/", "/s/"].into_iter().find(|folder| path.starts_with(folder)).unwrap_or(path);
     tracing::error_span!("request", id, method = %request.method(), path)
-}
-
-/// Answers on `listener` until `stop` completes, then lets requests under way finish, for a few seconds at most.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    state: AppState,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    const LAST_REQUESTS: Duration = Duration::from_secs(5);
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop.await;
-        let _ = stopping.send(());
-    });
-    let deadline = async {
-        // Without a signal to stop there is no deadline either.
-        if stopped.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(LAST_REQUESTS).await;
-    };
-    tokio::select! {
-        finished = server => finished,
-        () = deadline => Ok(()),
-    }
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{access::Reach, monitor::Monitor};
+use super::{
+    access::{Limits, Reach},
+    monitor::Monitor,
+};
 use crate::{
     accounts::Accounts,
     config::Settings,
@@ -45,6 +48,8 @@ pub struct Shared {
     pub maps: Maps,
     /// Who can sign in.
     pub accounts: Accounts,
+    /// How many requests one address may send.
+    pub limits: Limits,
     /// How people reach this server.
     pub reach: Reach,
     /// How the program was started.
@@ -103,6 +108,7 @@ impl AppState {
             embedder,
             maps,
             accounts: Accounts::new(store.clone()),
+            limits: Limits::new(&reach),
             reach,
             store,
             settings,

@@ -16,16 +16,16 @@ fn secret(text: &str) -> &str {
     rest.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-' || letter == '_')).next().unwrap()
 }
 
-fn shared(more: &[&str]) -> Server {
+pub fn shared(more: &[&str]) -> Server {
     let arguments: Vec<&std::ffi::OsStr> = ["--lan"].iter().chain(more).map(AsRef::as_ref).collect();
     Server::start_with(&arguments)
 }
 
-async fn post(server: &Server, path: &str, cookie: &str, body: &str) -> Response {
+pub async fn post(server: &Server, path: &str, cookie: &str, body: &str) -> Response {
     server.request("POST", path).header("cookie", cookie).header("content-type", FORM).body(body.to_owned()).send().await.unwrap()
 }
 
-async fn get(server: &Server, path: &str, cookie: &str) -> Response {
+pub async fn get(server: &Server, path: &str, cookie: &str) -> Response {
     server.request("GET", path).header("cookie", cookie).send().await.unwrap()
 }
 
@@ -48,7 +48,7 @@ async fn join(server: &Server, invitation: &str, name: &str) -> String {
 }
 
 /// The cookie of the first administrator, and those of a trainer and a viewer whom that one invited.
-async fn people(server: &Server) -> [String; 3] {
+pub async fn people(server: &Server) -> [String; 3] {
     let admin = join(server, secret(&server.says("/join/")), "sara").await;
     let mut cookies = vec![admin.clone()];
     for (role, name) in [("trainer", "omid"), ("viewer", "nima")] {

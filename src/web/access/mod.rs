@@ -4,13 +4,15 @@
 //! something needs one, and reading does too unless it was said to be open.
 
 mod hosts;
+mod limits;
 mod needs;
+mod way;
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::IpAddr, num::NonZeroU32};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Redirect, Response},
 };
@@ -19,8 +21,8 @@ use axum_extra::extract::{
     cookie::{Cookie, SameSite},
 };
 
-pub use self::hosts::Hosts;
 use self::needs::{Need, need};
+pub use self::{hosts::Hosts, limits::Limits, way::Way};
 use super::AppState;
 use crate::{
     error::{AppError, AppResult},
@@ -34,10 +36,16 @@ pub struct Reach {
     pub is_shared: bool,
     /// Whether one may read without an account.
     pub is_open_to_read: bool,
-    /// Whether what is said to it is encrypted, so that cookies need not go any other way.
+    /// Whether it encrypts what is said to it.
     pub is_encrypted: bool,
     /// Under which names it answers.
     pub hosts: Hosts,
+    /// The path under which a proxy shows it, as [`super::prefix::check`] gives it.
+    pub base: String,
+    /// Proxies that are believed when they say for whom they ask.
+    pub proxies: Vec<IpAddr>,
+    /// So many requests of one address are answered in a minute.
+    pub most_requests: Option<NonZeroU32>,
 }
 
 /// Who asks.
@@ -47,6 +55,8 @@ pub enum Caller {
     Local,
     /// Nobody is signed in.
     Nobody,
+    /// This server itself, for what it presses of its pages: it sees what everybody may see who may read.
+    Guest,
     /// Somebody, in a browser or by a token.
     Somebody {
         /// Who.
@@ -62,6 +72,7 @@ impl Caller {
     pub fn may(&self, permission: Permission, reach: &Reach) -> bool {
         match self {
             Self::Local => true,
+            Self::Guest => permission == Permission::Read,
             Self::Nobody => permission == Permission::Read && reach.is_open_to_read,
             Self::Somebody { account, scopes } => {
                 account.role.may(permission) && scopes.as_ref().is_none_or(|scopes| scopes.contains(&permission))
@@ -76,6 +87,12 @@ impl Caller {
             Self::Somebody { account, scopes: None } => Some(account),
             _ => None,
         }
+    }
+
+    /// Who is said to have done what this caller does.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        self.name().unwrap_or("local")
     }
 
     fn name(&self) -> Option<&str> {
@@ -94,28 +111,24 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Where a request comes from; of one that comes through nothing known, nowhere.
-#[derive(Debug, Clone, Copy)]
-pub struct Address(pub std::net::IpAddr);
-
-impl<S: Sync> FromRequestParts<S> for Address {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(address_of(parts.extensions.get())))
-    }
-}
-
-fn address_of(connection: Option<&ConnectInfo<SocketAddr>>) -> std::net::IpAddr {
-    connection.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(address)| address.ip().to_canonical())
-}
-
 /// Finds out who asks, for all that comes after. Refuses requests that name another host, as pages do whose name was bound to our address.
 pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    // Only within this process can a request say by itself who asks.
+    if request.extensions().get::<Caller>().is_some() {
+        let way = Way::of(&request, &state.reach);
+        request.extensions_mut().insert(way);
+        return next.run(request).await;
+    }
     if let Err(host) = state.reach.hosts.check(request.uri(), request.headers()) {
         let text = format!("This server does not answer to the name {host:?}. If it should, start it with --host {host}.");
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
     }
+    let way = Way::of(&request, &state.reach);
+    if let Err(error) = state.limits.check(way.address) {
+        return error.into_response();
+    }
+    let is_encrypted = way.is_encrypted;
+    request.extensions_mut().insert(way);
     let caller = if need(request.method(), request.uri().path()) == Need::Nothing && !request.uri().path().starts_with("/sign-") {
         Ok(Caller::Nobody) // assets and the like: nothing is looked up for them
     } else {
@@ -126,9 +139,22 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
             response.extensions_mut().insert(caller); // for the page of an error
+            if is_encrypted {
+                keep_encrypted(response.headers_mut());
+            }
             response
         }
         Err(error) => error.into_response(),
+    }
+}
+
+/// Cookies that came encrypted go no other way.
+fn keep_encrypted(headers: &mut HeaderMap) {
+    let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in cookies {
+        let secure = HeaderValue::from_bytes(&[cookie.as_bytes(), b"; Secure"].concat());
+        headers.append(header::SET_COOKIE, secure.unwrap_or(cookie));
     }
 }
 
@@ -158,11 +184,12 @@ pub async fn authorise(State(state): State<AppState>, request: Request, next: Ne
     if !is_allowed {
         return refuse(&caller, &request, permission).into_response();
     }
-    let address = address_of(request.extensions().get());
+    let address = request.extensions().get().map(|way: &Way| way.address);
     let response = next.run(request).await;
     let is_change = !method.is_safe() && permission.is_some_and(|permission| permission > Permission::Read);
     if let Some(name) = caller.name().filter(|_| is_change && (response.status().is_success() || response.status().is_redirection()))
-        && let Err(error) = state.store.record(name, method.as_str(), &path, &address.to_string())
+        && let Err(error) =
+            state.store.record(name, method.as_str(), &path, &address.map(|address| address.to_string()).unwrap_or_default())
     {
         tracing::warn!("what {name} did can't be written down: {error}");
     }
@@ -200,8 +227,8 @@ pub fn session_of(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The cookie of a session: no script reads it, and no page of another site sends it along with what it posts.
-pub fn session_cookie(secret: String, is_encrypted: bool) -> Cookie<'static> {
-    Cookie::build((COOKIE, secret)).path("/").http_only(true).same_site(SameSite::Lax).secure(is_encrypted).permanent().build()
+pub fn session_cookie(secret: String) -> Cookie<'static> {
+    Cookie::build((COOKIE, secret)).path("/").http_only(true).same_site(SameSite::Lax).permanent().build()
 }
 
 /// The cookie that takes a session's place when it ends.

@@ -17,14 +17,14 @@ pub enum Need {
 
 /// Addresses that anybody may ask: what signing in takes, and whether the server is well.
 const OPEN: [&str; 5] = ["/sign-in", "/preferences", "/health", "/favicon.ico", "/robots.txt"];
-/// What begins with these is open too. An invitation's secret is what it needs.
-const OPEN_FOLDERS: [&str; 2] = ["/assets/", "/join/"];
+/// What begins with these is open too. What an invitation or a shared link needs is its secret.
+const OPEN_FOLDERS: [&str; 3] = ["/assets/", "/join/", "/s/"];
 /// Each has the rest for themselves.
 const OF_ACCOUNTS: [&str; 3] = ["/account", "/sign-out", "/account/"];
 /// Administrators'.
 const PEOPLE: &str = "/people";
-/// Posts that only compute: what they are sent is too large for an address.
-const COMPUTING: [&str; 4] = ["/predict", "/projection", "/association", "/votes"];
+/// Links to what is shown to others.
+const SHARES: &str = "/shares";
 
 /// What it needs.
 pub fn need(method: &Method, path: &str) -> Need {
@@ -35,11 +35,25 @@ pub fn need(method: &Method, path: &str) -> Need {
         Need::Account
     } else if within(PEOPLE) {
         Need::Permission(Permission::Administer)
-    } else if method.is_safe() || *method == Method::POST && COMPUTING.iter().any(|end| path.ends_with(end)) {
+    } else if within(SHARES) {
+        Need::Permission(Permission::Train)
+    } else if method.is_safe() || *method == Method::POST && computes(path) {
         Need::Permission(Permission::Read)
     } else {
         Need::Permission(Permission::Train)
     }
+}
+
+/// Whether a post there only computes, and is one because what it is sent is too large for an address. By whole paths: a run may be called
+/// `predict`.
+fn computes(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    matches!(
+        parts[..],
+        ["fashion" | "skin" | "triplet", "predict"]
+            | ["api", "v1", "runs", _, "predict"]
+            | ["api", "v1", "words", _, "projection" | "association"]
+    )
 }
 
 #[cfg(test)]
@@ -54,6 +68,7 @@ mod tests {
             (&get, "/runs/mlp-1", Need::Permission(Permission::Read)),
             (&post, "/runs/mlp-1", Need::Permission(Permission::Train)),
             (&post, "/skin/predict", Need::Permission(Permission::Read)),
+            (&post, "/runs/predict", Need::Permission(Permission::Train)),
             (&post, "/api/v1/runs/a/predict", Need::Permission(Permission::Read)),
             (&post, "/api/v1/words/default/projection", Need::Permission(Permission::Read)),
             (&Method::DELETE, "/api/v1/runs/predict", Need::Permission(Permission::Train)),
@@ -67,6 +82,11 @@ mod tests {
             (&post, "/sign-in", Need::Nothing),
             (&post, "/join/secret", Need::Nothing),
             (&get, "/assets/x/a.css", Need::Nothing),
+            (&get, "/s/secret", Need::Nothing),
+            (&get, "/s", Need::Permission(Permission::Read)),
+            (&get, "/shares", Need::Permission(Permission::Train)),
+            (&post, "/reports/pick", Need::Permission(Permission::Train)),
+            (&get, "/frozen", Need::Permission(Permission::Read)),
             (&get, "/sign-in/x", Need::Permission(Permission::Read)),
         ] {
             assert_eq!(need(method, path), expected, "{method} {path}");
