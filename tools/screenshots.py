@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["/", "/words", "/words/neighbors", "/words/distances", "/words/analogies", "/words/odd", "/words/maps", "/words/bias", "/words/accuracy",
-         "/words/neighbors?words=kinng,ship", "/datasets", "/datasets?set=mnist&split=test", "/fashion", "/triplet", "/skin", "/runs", "/compare", "/api", "/nothing"]
+         "/words/neighbors?words=kinng,ship", "/datasets", "/datasets?set=mnist&split=test", "/fashion", "/triplet", "/skin", "/runs", "/compare", "/report", "/reports", "/shares", "/imports", "/api", "/nothing"]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--font-render-hinting=none"]
 README_PICTURE = ROOT / "docs" / "screenshot-overview.png"

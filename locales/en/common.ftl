@@ -7,6 +7,7 @@ nav-words = Words
 nav-triplet = Triplet network
 nav-skin = Skin lesions
 nav-fashion = Tuned MLP
+nav-report = Report
 nav-runs = Runs
 nav-runs-active = at work
 nav-datasets = Data sets

@@ -7,6 +7,7 @@ nav-words = واژه‌ها
 nav-triplet = شبکهٔ سه‌گانه
 nav-skin = ضایعات پوستی
 nav-fashion = پرسپترون تنظیم‌شده
+nav-report = گزارش
 nav-runs = اجراها
 nav-runs-active = در جریان
 nav-datasets = مجموعه‌داده‌ها

@@ -16,11 +16,11 @@ pub fn thin(x: &[f64], y: &[f64], tolerance: f64) -> Vec<usize> {
         return (0..x.len()).collect();
     }
     let at = |index: usize| (x[index], y[index]);
-    let half = tolerance / 2.0;
+    let half = (tolerance / 2.0).powi(2); // distances are compared by their squares: roots took a third of the time
     let mut apart = vec![0];
     for index in 1..x.len() - 1 {
         let last = at(apart[apart.len() - 1]);
-        if (at(index).0 - last.0).hypot(at(index).1 - last.1) > half {
+        if (at(index).0 - last.0).powi(2) + (at(index).1 - last.1).powi(2) > half {
             apart.push(index);
         }
     }
@@ -32,8 +32,9 @@ pub fn thin(x: &[f64], y: &[f64], tolerance: f64) -> Vec<usize> {
     let mut spans = vec![(0, apart.len() - 1)];
     while let Some((first, last)) = spans.pop() {
         let (from, to) = (at(apart[first]), at(apart[last]));
-        let farthest =
-            (first + 1..last).map(|index| (distance(at(apart[index]), from, to), index)).max_by(|one, other| one.0.total_cmp(&other.0));
+        let farthest = (first + 1..last)
+            .map(|index| (squared_distance(at(apart[index]), from, to), index))
+            .max_by(|one, other| one.0.total_cmp(&other.0));
         if let Some((_, index)) = farthest.filter(|&(far, _)| far > half) {
             kept[index] = true;
             spans.extend([(first, index), (index, last)]);
@@ -42,12 +43,12 @@ pub fn thin(x: &[f64], y: &[f64], tolerance: f64) -> Vec<usize> {
     apart.into_iter().zip(kept).filter_map(|(index, kept)| kept.then_some(index)).collect()
 }
 
-/// From a point to the nearest of a segment.
-fn distance(point: (f64, f64), from: (f64, f64), to: (f64, f64)) -> f64 {
+/// From a point to the nearest of a segment, squared.
+fn squared_distance(point: (f64, f64), from: (f64, f64), to: (f64, f64)) -> f64 {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let length = dx * dx + dy * dy;
     let along = if length > 0.0 { (((point.0 - from.0) * dx + (point.1 - from.1) * dy) / length).clamp(0.0, 1.0) } else { 0.0 };
-    (point.0 - from.0 - along * dx).hypot(point.1 - from.1 - along * dy)
+    (point.0 - from.0 - along * dx).powi(2) + (point.1 - from.1 - along * dy).powi(2)
 }
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ mod tests {
         assert!(kept.len() < x.len() / 5, "{}", kept.len());
         for pair in kept.windows(2) {
             for index in pair[0]..pair[1] {
-                let far = distance((x[index], y[index]), (x[pair[0]], y[pair[0]]), (x[pair[1]], y[pair[1]]));
+                let far = squared_distance((x[index], y[index]), (x[pair[0]], y[pair[0]]), (x[pair[1]], y[pair[1]])).sqrt();
                 assert!(far <= tolerance, "{index}: {far}");
             }
         }

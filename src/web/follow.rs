@@ -1,6 +1,6 @@
 //! What is stored is followed: server-sent events of anything that speaks in numbered events.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     http::{HeaderMap, StatusCode},
@@ -12,7 +12,7 @@ use axum::{
 use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{AppState, parameters::Parameters};
 use crate::{
@@ -46,6 +46,9 @@ pub struct Said<E> {
     pub ended: bool,
 }
 
+/// A follower reads no more often than this: what is stored meanwhile comes at once, and hundreds of followers leave the pages their turn.
+const REST: Duration = Duration::from_millis(150);
+
 /// Answers with the events after the one that `Last-Event-ID` or `after` names, as they come; 204 when there will be none, so that a
 /// browser stops asking. `read` reads what is stored after an event; it must look at the state before it looks at the events.
 ///
@@ -59,7 +62,7 @@ pub async fn follow<E: Stored>(
 ) -> AppResult<Response> {
     let after = after(headers, parameters)?;
     let changes = state.store.changes()?;
-    let mut follower = Follower { state, read, after, waiting: Vec::new(), changes };
+    let mut follower = Follower { state, read, after, waiting: Vec::new(), changes, read_at: Instant::now() };
     if !follower.read().await? {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -85,6 +88,7 @@ struct Follower<E, R> {
     /// Read and not yet sent, the next one last.
     waiting: Vec<E>,
     changes: watch::Receiver<u64>,
+    read_at: Instant,
 }
 
 impl<E: Stored, R: Fn(&AppState, u64) -> AppResult<Said<E>> + Clone + Send + 'static> Follower<E, R> {
@@ -92,6 +96,7 @@ impl<E: Stored, R: Fn(&AppState, u64) -> AppResult<Said<E>> + Clone + Send + 'st
     async fn read(&mut self) -> AppResult<bool> {
         // Marked before reading: what is stored from here on wakes whoever waits.
         self.changes.mark_unchanged();
+        self.read_at = Instant::now();
         let (read, after) = (self.read.clone(), self.after);
         let Said { mut events, ended } = self.state.compute(move |app| read(app, after)).await?;
         self.after = events.last().map_or(after, Stored::number);
@@ -107,7 +112,10 @@ impl<E: Stored, R: Fn(&AppState, u64) -> AppResult<Said<E>> + Clone + Send + 'st
                     return Some((Ok(as_sent(&event)), follower));
                 }
                 match follower.read().await {
-                    Ok(true) if follower.waiting.is_empty() => follower.changes.changed().await.ok()?,
+                    Ok(true) if follower.waiting.is_empty() => {
+                        follower.changes.changed().await.ok()?;
+                        tokio::time::sleep_until(follower.read_at + REST).await;
+                    }
                     Ok(true) => {}
                     // It has ended, or was deleted, or the store can't be read: the browser asks again and learns it.
                     Ok(false) | Err(_) => return None,

@@ -6,7 +6,7 @@ use axum::{
 };
 use axum_extra::extract::CookieJar;
 
-use super::{AppState, access::Caller, assets, language::Language};
+use super::{AppState, access::Caller, assets, language::Language, press};
 use crate::store::Permission;
 
 /// The reader's choice of colours.
@@ -50,12 +50,13 @@ pub struct Place {
 }
 
 /// The navigation.
-pub const PLACES: [Place; 8] = [
+pub const PLACES: [Place; 9] = [
     Place { key: "nav-overview", address: "/" },
     Place { key: "nav-words", address: "/words" },
     Place { key: "nav-triplet", address: "/triplet" },
     Place { key: "nav-skin", address: "/skin" },
     Place { key: "nav-fashion", address: "/fashion" },
+    Place { key: "nav-report", address: "/report" },
     Place { key: "nav-runs", address: "/runs" },
     Place { key: "nav-datasets", address: "/datasets" },
     Place { key: "nav-api", address: "/api" },
@@ -91,7 +92,11 @@ impl FromRequestParts<AppState> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let path = parts.uri.path();
-        let path = if path == "/compare" || path.starts_with("/studies") { "/runs" } else { path };
+        let path = match path {
+            _ if path == "/compare" || path.starts_with("/studies") => "/runs",
+            "/shares" => "/report",
+            path => path,
+        };
         // Every path begins with the overview's; what is in no section is not in that one either.
         let is_within = |address: &&str| path == *address || *address != "/" && path.starts_with(*address);
         let section = PLACES.iter().map(|place| place.address).filter(is_within).max_by_key(|address| address.len());
@@ -126,6 +131,11 @@ impl Shell {
     /// The text of `key` in the reader's language.
     pub fn say(&self, key: &str) -> String {
         self.language.say(key)
+    }
+
+    /// Whether this page can be kept as a file and shown to others.
+    pub fn is_keepable(&self) -> bool {
+        press::is_keepable(&self.here)
     }
 
     /// What a page says of an error with this status.

@@ -8,7 +8,7 @@ use crate::{browser::Browser, support::Server};
 
 /// Runs `script` until it returns something true; what it waits for comes from the network, so there is no other sign.
 pub async fn eventually(browser: &Browser, script: &str) -> Value {
-    for _ in 0..100 {
+    for _ in 0..600 {
         let value = browser.run(script).await;
         if !(value.is_null() || value == json!(false)) {
             return value;

@@ -14,7 +14,7 @@ fn help_names_every_command_and_the_shared_options() {
     let output = torchboard(&["--help"]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for expected in ["serve", "train", "words", "fetch", "--data-dir", "--datasets", "--device", "--threads"] {
+    for expected in ["serve", "train", "words", "fetch", "backup", "restore", "--data-dir", "--datasets", "--device", "--threads"] {
         assert!(help.contains(expected), "{expected} is not in\n{help}");
     }
 }

@@ -189,6 +189,36 @@ fn a_run_s_folder_that_is_taken_by_a_file_fails_the_run_with_the_reason() {
     assert!(end["reason"].as_str().unwrap().contains("can't be written"), "{end}");
 }
 
+/// As if the clock had been years ahead when they were written, and was set right since.
+#[tokio::test]
+async fn a_clock_that_was_set_back_breaks_no_page_and_no_training() {
+    let server = Server::start();
+    let early = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    server.run_in_state(&early, "done").await;
+    let (id, _) = server.long_run_under_way().await;
+    let database = rusqlite::Connection::open(server.data_dir().join("torchboard.sqlite")).unwrap();
+    let years = 10_i64 * 365 * 24 * 60 * 60 * 1000;
+    database.busy_timeout(Duration::from_secs(10)).unwrap();
+    database
+        .execute("UPDATE runs SET created_ms = created_ms + ?1, started_ms = started_ms + ?1, ended_ms = ended_ms + ?1", [years])
+        .unwrap();
+    database.execute("UPDATE events SET at_ms = at_ms + ?1", [years]).unwrap();
+    for page in
+        ["/runs", "/fashion", &format!("/runs/{id}"), &format!("/runs/{early}"), &format!("/compare?run={id}&run={early}"), "/report"]
+    {
+        let text = server.page(page).await;
+        assert!(!text.contains("NaN") && !text.contains("−1 "), "{page}");
+    }
+    server.run_when(&id, |run| run["progress"]["epoch"].as_u64() > Some(5)).await;
+    server.post(&format!("/api/v1/runs/{id}/cancel"), "", 202).await;
+    let ended = server.run_in_state(&id, "cancelled").await;
+    assert!(ended["ended_at"].as_str().unwrap() < ended["started_at"].as_str().unwrap(), "the clock was set back: {ended}");
+    assert_eq!(server.get(&format!("/runs/{id}")).await.status(), 200);
+    let next = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    server.run_in_state(&next, "done").await;
+    assert_eq!(server.json("/api/v1/runs", 200).await["items"].as_array().unwrap().len(), 3);
+}
+
 #[test]
 fn a_worker_says_what_is_wrong_with_its_spec() {
     use std::io::Write as _;

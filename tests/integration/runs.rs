@@ -120,6 +120,7 @@ async fn a_run_is_asked_for_followed_and_read() {
     let metrics = server.json(&format!("/api/v1/runs/{id}/metrics"), 200).await;
     let series: Vec<&Value> = metrics["series"].as_array().unwrap().iter().filter(|series| series["name"] == "loss").collect();
     assert_eq!(series.len(), 2, "train and validation");
+    assert!(series.iter().all(|series| series["count"] == 3));
     assert!(series.iter().all(|series| series["points"].as_array().unwrap().iter().zip(1..).all(|(point, epoch)| point[0] == epoch)));
 
     let events = server.events(id).await;
@@ -188,6 +189,7 @@ async fn what_cannot_be_used_is_named() {
     for (path, field) in [("state=x", "state"), ("system=x", "system"), ("cursor=x", "cursor"), ("limit=0", "limit")] {
         assert_eq!(server.json(&format!("/api/v1/runs?{path}"), 422).await["field"], field);
     }
+    assert_eq!(server.json("/api/v1/runs/x/metrics?points=3", 422).await["field"], "points");
     for path in ["/api/v1/runs/x", "/api/v1/runs/x/metrics", "/api/v1/runs/x/events", "/api/v1/runs/x/weights.safetensors"] {
         server.json(path, 404).await;
     }

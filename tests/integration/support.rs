@@ -61,6 +61,13 @@ impl Server {
         Self { address, child, lines: Mutex::new(lines), client, folder, datasets: None }
     }
 
+    /// A server on a folder that has been used before, which is removed with it.
+    pub fn start_on(folder: tempfile::TempDir) -> Self {
+        let (child, address, lines) = spawn(folder.path(), &[]);
+        let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
+        Self { address, child, lines: Mutex::new(lines), client, folder, datasets: None }
+    }
+
     /// Ends the server by this signal, and starts another on the same folder.
     pub fn restart(&mut self, signal: &str) {
         let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();

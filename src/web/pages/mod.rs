@@ -8,7 +8,9 @@ mod figures;
 mod networks;
 mod overview;
 mod preferences;
+mod report;
 mod runs;
+mod sharing;
 mod skin;
 mod studies;
 mod triplet;
@@ -33,6 +35,8 @@ pub fn router(document: OpenApi) -> Router<AppState> {
         .merge(fashion::router())
         .merge(triplet::router())
         .merge(skin::router())
+        .merge(report::router())
+        .merge(sharing::router())
         .merge(figures::router())
         .merge(api::router(document))
 }

@@ -18,7 +18,7 @@ use crate::{
     store::Role,
     web::{
         AppState,
-        access::{Address, session_cookie},
+        access::{Way, session_cookie},
         shell::Shell,
     },
 };
@@ -64,21 +64,21 @@ pub async fn join(
     State(state): State<AppState>,
     mut shell: Shell,
     Path(invitation): Path<String>,
-    Address(address): Address,
+    way: Way,
     Form(given): Form<Given>,
 ) -> AppResult<Response> {
     "/".clone_into(&mut shell.here);
     let join = move |app: &AppState| {
         let role = app.accounts.invited(&invitation)?;
         let joined = if given.password == given.again {
-            app.accounts.join(&invitation, &given.name, &given.password, address)
+            app.accounts.join(&invitation, &given.name, &given.password, way.address)
         } else {
             Err(AppError::invalid("again", "is not the same password; type it twice alike."))
         };
         match fault(joined)? {
             Ok(account) => {
-                let secret = app.accounts.sign_in(&account.name, &given.password, None, address)?;
-                Ok((CookieJar::new().add(session_cookie(secret, app.reach.is_encrypted)), Redirect::to("/")).into_response())
+                let secret = app.accounts.sign_in(&account.name, &given.password, None, way.address)?;
+                Ok((CookieJar::new().add(session_cookie(secret)), Redirect::to("/")).into_response())
             }
             Err(fault) => {
                 let page = page(&JoinPage { voice: Voice(shell.language), shell, role, name: given.name, fault: Some(fault) })?;

@@ -18,7 +18,7 @@ use crate::{
     store::{Account, Permission, Token},
     web::{
         AppState,
-        access::{Address, Caller},
+        access::{Caller, Way},
         parameters::Parameters,
         shell::Shell,
     },
@@ -70,18 +70,12 @@ pub async fn show(State(state): State<AppState>, shell: Shell, caller: Caller) -
     state.compute(move |app| page(&OwnPage::new(app, shell, &caller)?)).await
 }
 
-pub async fn change_password(
-    State(state): State<AppState>,
-    shell: Shell,
-    caller: Caller,
-    Address(address): Address,
-    body: Bytes,
-) -> AppResult<Response> {
+pub async fn change_password(State(state): State<AppState>, shell: Shell, caller: Caller, way: Way, body: Bytes) -> AppResult<Response> {
     let change = move |app: &AppState| {
         let given = Parameters::parse(&String::from_utf8_lossy(&body));
         let text = |name: &str| given.optional(name).map(Option::unwrap_or_default);
         let account = account_of(&caller)?;
-        match fault(app.accounts.change_password(account, text("password")?, text("new_password")?, address))? {
+        match fault(app.accounts.change_password(account, text("password")?, text("new_password")?, way.address))? {
             Ok(()) => Ok(Redirect::to("/sign-in?back=/account").into_response()),
             Err(fault) => refused(app, shell, &caller, fault),
         }
@@ -89,13 +83,7 @@ pub async fn change_password(
     state.compute(change).await
 }
 
-pub async fn create_token(
-    State(state): State<AppState>,
-    shell: Shell,
-    caller: Caller,
-    Address(address): Address,
-    body: Bytes,
-) -> AppResult<Response> {
+pub async fn create_token(State(state): State<AppState>, shell: Shell, caller: Caller, way: Way, body: Bytes) -> AppResult<Response> {
     let create = move |app: &AppState| {
         let given = Parameters::parse(&String::from_utf8_lossy(&body));
         let account = account_of(&caller)?;
@@ -103,7 +91,7 @@ pub async fn create_token(
             let named = |name: &str| Permission::named(name).ok_or_else(|| AppError::invalid("scopes", format!("{name:?} is none.")));
             let scopes = given.many("scopes", Permission::ALL.len())?.into_iter().map(named).collect::<AppResult<Vec<_>>>()?;
             let days = given.number("days", 90, 1..=MOST_TOKEN_DAYS as usize)?;
-            app.accounts.create_token(account, given.optional("name")?.unwrap_or_default(), &scopes, days as u32, address)
+            app.accounts.create_token(account, given.optional("name")?.unwrap_or_default(), &scopes, days as u32, way.address)
         };
         match fault(create())? {
             // Shown on the page that answers, and nowhere again: an address that led there would hold it.
@@ -114,15 +102,10 @@ pub async fn create_token(
     state.compute(create).await
 }
 
-pub async fn revoke_token(
-    State(state): State<AppState>,
-    caller: Caller,
-    Address(address): Address,
-    Path(number): Path<i64>,
-) -> AppResult<Redirect> {
+pub async fn revoke_token(State(state): State<AppState>, caller: Caller, way: Way, Path(number): Path<i64>) -> AppResult<Redirect> {
     state
         .compute(move |app| {
-            app.store.revoke_token(number, &account_of(&caller)?.name, &address.to_string())?;
+            app.store.revoke_token(number, &account_of(&caller)?.name, &way.address.to_string())?;
             Ok(Redirect::to("/account#tokens"))
         })
         .await

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     Form,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse as _, Redirect, Response},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     store::{Account, AuditEntry, Invitation, Role},
     web::{
         AppState,
-        access::{Address, Caller},
+        access::{Caller, Way},
         parameters::Parameters,
         shell::Shell,
     },
@@ -25,6 +25,28 @@ use crate::{
 
 /// Lines of the audit trail on one page.
 const ENTRIES: usize = 50;
+
+/// What the audit trail tells of, as `locales/` has it.
+const DEEDS: [&str; 18] = [
+    "join",
+    "sign-in",
+    "sign-in-refused",
+    "password",
+    "role",
+    "disable",
+    "enable",
+    "token",
+    "revoke",
+    "invite",
+    "withdraw",
+    "share",
+    "unshare",
+    "report",
+    "delete",
+    "post",
+    "put",
+    "patch",
+];
 
 #[derive(Template)]
 #[template(path = "accounts/people.html")]
@@ -55,6 +77,12 @@ impl PeoplePage {
         format!("/people/accounts/{name}")
     }
 
+    /// What was done, in the reader's words.
+    fn did(&self, entry: &AuditEntry) -> String {
+        let key = entry.did.to_lowercase().replace(' ', "-");
+        if DEEDS.contains(&key.as_str()) { self.voice.say(&format!("audit-{key}")) } else { entry.did.clone() }
+    }
+
     fn time(&self, at: &jiff::Timestamp) -> String {
         time(*at)
     }
@@ -80,31 +108,23 @@ pub async fn invite(
     State(state): State<AppState>,
     shell: Shell,
     caller: Caller,
-    Address(address): Address,
-    headers: HeaderMap,
+    way: Way,
     Form(invited): Form<Invited>,
 ) -> AppResult<Html<String>> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
     state
         .compute(move |app| {
             let role = role_of(&invited.role)?;
-            let secret = app.accounts.invite(role, Some(&account_of(&caller)?.name), &address.to_string())?;
-            let scheme = if app.reach.is_encrypted { "https" } else { "http" };
-            let link = Some(format!("{scheme}://{host}/join/{secret}"));
+            let secret = app.accounts.invite(role, Some(&account_of(&caller)?.name), &way.address.to_string())?;
+            let link = Some(way.link(&format!("/join/{secret}")));
             page(&PeoplePage { link, ..PeoplePage::new(app, shell, None)? })
         })
         .await
 }
 
-pub async fn withdraw(
-    State(state): State<AppState>,
-    caller: Caller,
-    Address(address): Address,
-    Path(number): Path<i64>,
-) -> AppResult<Redirect> {
+pub async fn withdraw(State(state): State<AppState>, caller: Caller, way: Way, Path(number): Path<i64>) -> AppResult<Redirect> {
     state
         .compute(move |app| {
-            app.store.withdraw(number, (&account_of(&caller)?.name, &address.to_string()))?;
+            app.store.withdraw(number, (&account_of(&caller)?.name, &way.address.to_string()))?;
             Ok(Redirect::to("/people#invitations"))
         })
         .await
@@ -121,7 +141,7 @@ pub async fn change(
     State(state): State<AppState>,
     shell: Shell,
     caller: Caller,
-    Address(address): Address,
+    way: Way,
     Path(name): Path<String>,
     Form(changed): Form<Changed>,
 ) -> AppResult<Response> {
@@ -133,7 +153,7 @@ pub async fn change(
             Some("no") => Some(false),
             Some(_) => return Err(AppError::invalid("disabled", "expected yes or no.")),
         };
-        let changed = app.store.change_account(&name, role, disabled, (&account_of(&caller)?.name, &address.to_string()));
+        let changed = app.store.change_account(&name, role, disabled, (&account_of(&caller)?.name, &way.address.to_string()));
         match fault(changed)? {
             Ok(_) => Ok(Redirect::to("/people").into_response()),
             Err(fault) => {

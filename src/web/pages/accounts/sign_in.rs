@@ -17,7 +17,7 @@ use crate::{
     error::AppResult,
     web::{
         AppState,
-        access::{Address, ended_cookie, session_cookie, session_of},
+        access::{Way, ended_cookie, session_cookie, session_of},
         parameters::Parameters,
         shell::Shell,
     },
@@ -50,16 +50,16 @@ pub struct Given {
 pub async fn sign_in(
     State(state): State<AppState>,
     shell: Shell,
-    Address(address): Address,
+    way: Way,
     headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> AppResult<Response> {
     let back = own_address(&given.back);
     let name = given.name.clone();
     let present = session_of(&headers);
-    let sign_in = move |app: &AppState| fault(app.accounts.sign_in(&given.name, &given.password, present.as_deref(), address));
+    let sign_in = move |app: &AppState| fault(app.accounts.sign_in(&given.name, &given.password, present.as_deref(), way.address));
     match state.compute(sign_in).await? {
-        Ok(secret) => Ok((CookieJar::new().add(session_cookie(secret, state.reach.is_encrypted)), Redirect::to(&back)).into_response()),
+        Ok(secret) => Ok((CookieJar::new().add(session_cookie(secret)), Redirect::to(&back)).into_response()),
         Err(fault) => {
             let page = page(&SignInPage { voice: Voice(shell.language), shell, back, name, fault: Some(fault) })?;
             Ok((StatusCode::UNAUTHORIZED, page).into_response())

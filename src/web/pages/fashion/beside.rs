@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::networks::is_of;
+use super::super::networks::{Measure, Measured, is_of};
 use crate::{
     error::AppResult,
     report::{self, FashionReport, Outcome, Training},
@@ -127,6 +127,32 @@ impl Pair {
         let setting = |name: &str| self.config.get(name).map(|value| format!(" {name}={value}")).unwrap_or_default();
         format!("torchboard train {SYSTEM} --set{}{}{}", setting("units"), setting("learning_rate"), setting("epochs"))
     }
+}
+
+/// The report's two trainings, and ours: the means of our seeds, or for the tuned one the run that is asked for.
+///
+/// # Errors
+/// [`crate::error::AppError::NotFound`] for a run that is none of this system.
+pub fn measured(app: &AppState, asked: Option<&str>) -> AppResult<Measured> {
+    let beside = Beside::new(app)?;
+    let run = Measured::choose(&beside.runs, asked, beside.tuned.ours.first().map(|(run, _)| run))?;
+    let tuned = if asked.is_some() { run.as_ref().and_then(last_of) } else { beside.tuned.mean() };
+    let mut measures = Vec::new();
+    for (pair, ours) in [(&beside.untuned, beside.untuned.mean()), (&beside.tuned, tuned)] {
+        let values: [(&str, fn(&Outcome) -> f64); 4] = [
+            ("report-measure-loss", |last| last.loss),
+            ("report-measure-accuracy", |last| last.accuracy),
+            ("report-measure-validation-loss", |last| last.validation_loss),
+            ("report-measure-validation-accuracy", |last| last.validation_accuracy),
+        ];
+        measures.extend(values.map(|(key, value)| Measure {
+            key,
+            of: Some(format!("fashion-{}", pair.id)),
+            report: (value(&pair.report.last), 4),
+            ours: ours.as_ref().map(value),
+        }));
+    }
+    Ok(Measured { run, choices: beside.runs, measures })
 }
 
 /// What a run came to after its last epoch; `None` for one that kept no images for validation.

@@ -91,6 +91,8 @@ pub fn headline(app: &AppState) -> AppResult<Headline> {
     Ok(Headline::new("fashion", (tuned.report.last.validation_accuracy, 4), 4, again, None))
 }
 
+pub use self::beside::measured;
+
 fn no_run() -> AppError {
     AppError::Unavailable("There is no trained network yet; `torchboard train mlp` trains one.".into())
 }

@@ -6,7 +6,7 @@ mod plate;
 mod summary;
 
 pub use self::{
-    headline::Headline,
+    headline::{Headline, Measure, Measured},
     picture::{address, story},
     plate::Plate,
     summary::{Layer, Summary, grouped},

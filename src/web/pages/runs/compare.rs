@@ -7,7 +7,7 @@ use axum::{extract::State, response::Html};
 
 use super::{
     super::{page, words::Voice},
-    curves::{Curves, MOST_RUNS, View, series_name},
+    curves::{Curves, MOST_POINTS, MOST_RUNS, View, series_name},
     run::Chart,
     show,
 };
@@ -55,7 +55,7 @@ impl ComparePage {
             }
         }
         let voice = Voice(shell.language);
-        let curves = Curves::of(app, &ids)?;
+        let curves = Curves::of(app, &ids, MOST_POINTS)?;
         let mut view = View::new(parameters)?;
         if parameters.optional("split")?.is_none() {
             view.splits = vec![Split::Validation]; // two curves of each run would be too many

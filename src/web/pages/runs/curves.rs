@@ -24,6 +24,8 @@ use crate::{
 pub const NAME: &str = "runs-curves";
 /// More runs in one figure can't be told apart.
 pub const MOST_RUNS: usize = 12;
+/// Points of a curve that are drawn: two for a pixel or so. Longer curves are thinned, and keep their extremes. `curves.js` asks for as many.
+pub const MOST_POINTS: usize = 1000;
 
 /// How curves are to be shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +44,7 @@ pub struct View {
 pub struct Curves {
     /// The run.
     pub run: Run,
-    /// All of them.
+    /// All of them, with every point or as many as are drawn.
     pub series: Vec<Series>,
 }
 
@@ -86,12 +88,12 @@ impl View {
 }
 
 impl Curves {
-    /// Reads the runs called `ids`.
+    /// Reads the runs called `ids`, with at most `most` points of each curve.
     ///
     /// # Errors
     /// [`AppError::NotFound`] when there is no such run.
-    pub fn of(app: &AppState, ids: &[String]) -> AppResult<Vec<Self>> {
-        ids.iter().map(|id| Ok(Self { run: app.store.run(id)?, series: app.store.curves(id)? })).collect()
+    pub fn of(app: &AppState, ids: &[String], most: usize) -> AppResult<Vec<Self>> {
+        ids.iter().map(|id| Ok(Self { run: app.store.run(id)?, series: app.store.curves_within(id, most)? })).collect()
     }
 }
 
@@ -162,7 +164,8 @@ pub fn file(app: &AppState, voice: Voice, name: &str, parameters: &Parameters) -
         return Err(AppError::invalid("run", "is missing; expected ?run=..., once for each run."));
     }
     let metric = parameters.text("metric", "loss")?;
-    let (curves, view) = (Curves::of(app, &ids)?, View::new(parameters)?);
+    let most = if matches!(extension, "svg" | "png") { MOST_POINTS } else { usize::MAX };
+    let (curves, view) = (Curves::of(app, &ids, most)?, View::new(parameters)?);
     let figure = figure(voice, &curves, metric, &view);
     let figure = figure.ok_or_else(|| AppError::not_found(format!("None of these runs has measured {metric:?} yet.")))?;
     match extension {

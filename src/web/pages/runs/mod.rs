@@ -3,6 +3,7 @@
 mod compare;
 mod curves;
 mod form;
+mod import;
 mod list;
 mod run;
 mod show;
@@ -20,5 +21,7 @@ pub fn router() -> Router<AppState> {
     Router::new()
         .route("/runs", get(list::show).post(list::ask))
         .route("/runs/{id}", get(run::show).post(run::act))
+        .route("/runs/{id}/file", get(import::file))
         .route("/compare", get(compare::show))
+        .merge(import::router())
 }

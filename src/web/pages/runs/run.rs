@@ -12,7 +12,7 @@ use super::{
         page,
         words::{Drawing, Sentence, Voice},
     },
-    curves::{self, Curves, View, series_name},
+    curves::{self, Curves, MOST_POINTS, View, series_name},
     show,
 };
 use crate::{
@@ -103,7 +103,7 @@ impl RunPage {
         let voice = Voice(shell.language);
         // Read first: what is stored meanwhile is both on the page and said again, which is better than lost.
         let last_event = app.store.last_event(id)?;
-        let curves = Curves { run: app.store.run(id)?, series: app.store.curves(id)? };
+        let curves = Curves { run: app.store.run(id)?, series: app.store.curves_within(id, MOST_POINTS)? };
         let view = View::new(parameters)?;
         let charts = Chart::all(voice, std::slice::from_ref(&curves), &view)?;
         let run = curves.run;

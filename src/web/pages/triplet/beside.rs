@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::networks::is_of;
+use super::super::networks::{Measure, Measured, is_of};
 use crate::{
     error::AppResult,
     report::{self, Losses, TripletReport},
@@ -94,6 +94,29 @@ impl Beside {
         let of_report = || real().find(|run| self.ours.iter().any(|ours| ours.run.id == run.id));
         tagged.or_else(of_report).or_else(|| real().next()).or_else(|| self.askable.first())
     }
+}
+
+/// The report's losses after its last epoch, and those of a run after as many.
+///
+/// # Errors
+/// [`crate::error::AppError::NotFound`] for a run that is none of this system.
+pub fn measured(app: &AppState, asked: Option<&str>) -> AppResult<Measured> {
+    let beside = Beside::new(app)?;
+    let run = Measured::choose(&beside.runs, asked, beside.ours.first().map(|ours| &ours.run).or_else(|| beside.default_run()))?;
+    let epochs = beside.report.curve.len();
+    let last = match &run {
+        Some(run) => curve(app, run)?.into_iter().take(epochs).next_back(),
+        None => None,
+    };
+    let measure = |key, value: fn(&Losses) -> f64| {
+        let report = beside.report.curve.last().map_or(f64::NAN, value);
+        Measure { key, of: None, report: (report, 4), ours: last.as_ref().map(value) }
+    };
+    let measures = vec![
+        measure("report-measure-loss", |losses| losses.loss),
+        measure("report-measure-validation-loss", |losses| losses.validation_loss),
+    ];
+    Ok(Measured { run, choices: beside.runs, measures })
 }
 
 fn curve(app: &AppState, run: &Run) -> AppResult<Vec<Losses>> {

@@ -98,6 +98,8 @@ pub fn headline(app: &AppState) -> AppResult<Headline> {
     Ok(Headline::new("triplet", (report, 4), 4, last.and_then(|last| last.ours).map(|ours| ours.validation_loss), None))
 }
 
+pub use self::beside::measured;
+
 fn no_run() -> AppError {
     AppError::Unavailable("There is no trained network yet; `torchboard train triplet` trains one.".into())
 }

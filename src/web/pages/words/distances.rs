@@ -1,6 +1,8 @@
 //! Section 2: near and far words by cosine distance.
 
 use super::{
+    super::networks::Measure,
+    comparison::two_decimals,
     input::{self, Fault},
     query::State,
     sentence::Sentence,
@@ -54,6 +56,22 @@ pub fn compute(set: &VectorSet, state: &State) -> Distances {
         rows.push(Row { words, distance, report: of_report, missing });
     }
     Distances { reading: read(set, &rows), rows, faults }
+}
+
+/// The report's distances and ours.
+pub fn measures(set: &VectorSet) -> Vec<Measure> {
+    let pairs = report().distances.iter().flat_map(|pair| [&pair.near, &pair.far].map(|other| (&pair.word, other)));
+    pairs
+        .map(|(word, other)| {
+            let found = (set.index_of(word), set.index_of(&other.word));
+            let ours = match found {
+                (Some(a), Some(b)) => Some(f64::from(1.0 - analogy::similarity(set, a, b))),
+                _ => None,
+            };
+            let of = Some(format!("{word} – {}", other.word));
+            Measure { key: "report-measure-distance", of, report: (two_decimals(other.distance), 2), ours }
+        })
+        .collect()
 }
 
 /// The report's distance of a pair, whichever way round it is asked.

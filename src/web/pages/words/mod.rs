@@ -25,8 +25,10 @@ mod voice;
 
 pub use self::{
     chart::Drawing,
+    distances::measures,
     files::file,
     glance::Glance,
+    page::default_set,
     query::Section,
     sentence::Sentence,
     voice::{Voice, fixed},

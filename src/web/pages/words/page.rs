@@ -354,9 +354,11 @@ impl Page {
 
 /// The set asked for; unasked, the embedded one, or the first there is.
 pub fn set_of(library: &Library, state: &State) -> String {
-    if let Some(id) = state.given("set") {
-        return id.to_owned();
-    }
+    state.given("set").map_or_else(|| default_set(library), str::to_owned)
+}
+
+/// The set that answers where nobody asks for another: the one that comes with the program.
+pub fn default_set(library: &Library) -> String {
     let sets = library.list();
     let embedded = sets.iter().find(|set| set.id == DEFAULT).or_else(|| sets.first());
     embedded.map_or_else(|| DEFAULT.to_owned(), |set| set.id.clone())
