@@ -50,6 +50,7 @@ fn key(name: &str) -> String {
 }
 
 /// What counts as one address: whoever has one of version 6 has a network of 64 bits of them.
+#[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),

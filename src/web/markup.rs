@@ -6,7 +6,7 @@ use lol_html::{ElementContentHandlers, RewriteStrSettings, Selector, rewrite_str
 
 use crate::error::{AppError, AppResult};
 
-/// What to do with the elements that a selector finds, as lol_html's macros `element` and `text` make it.
+/// What to do with the elements that a selector finds, as `lol_html`'s macros `element` and `text` make it.
 pub type Handler<'h> = (Cow<'h, Selector>, ElementContentHandlers<'h>);
 
 /// The page with every handler's changes.

@@ -15,8 +15,6 @@ use crate::{
 
 /// WCAG 2.0, 2.1 and 2.2, levels A and AA.
 const RULES: &str = "{ type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }";
-/// What the colours decide; nothing else differs between light and dark.
-const CONTRAST: &str = "{ type: 'rule', values: ['color-contrast'] }";
 
 /// Nothing is read before it stands as it stays: maps and live curves have come, and what is folded is open.
 const SETTLED: &str = "const all = (selector, holds) => [...document.querySelectorAll(selector)].every(holds); \
@@ -98,10 +96,10 @@ async fn admit_axe(browser: &Browser) {
     browser.chromium("Runtime.evaluate", json!({"expression": format!("{axe}; 0")})).await;
 }
 
-/// What axe-core finds wrong by these rules: rule, place and what is wanted.
-async fn faults(browser: &Browser, rules: &str) -> Vec<String> {
+/// What axe-core finds wrong: rule, place and what is wanted.
+async fn faults(browser: &Browser) -> Vec<String> {
     let ask = format!(
-        "axe.run({{ runOnly: {rules}, resultTypes: ['violations'] }}).then((found) => \
+        "axe.run({{ runOnly: {RULES}, resultTypes: ['violations'] }}).then((found) => \
          found.violations.flatMap(({{ id, help, nodes }}) => nodes.map(({{ target }}) => `${{id}} at ${{target.join(' ')}}: ${{help}}`)))"
     );
     let answer = browser.chromium("Runtime.evaluate", json!({"expression": ask, "awaitPromise": true, "returnByValue": true})).await;
@@ -111,18 +109,16 @@ async fn faults(browser: &Browser, rules: &str) -> Vec<String> {
 
 /// Adds what axe-core finds on these pages, each line with its page, language and colours.
 ///
-/// Both languages and both colours of each: a desk in English and a telephone in Persian, by all rules in one look and by those of colours
-/// in the other, which decide nothing else.
+/// Both languages and both colours of each: a desk in English by day, and a telephone in Persian by night. Each look at a page costs seconds, so
+/// that the other two are not taken; and one at the whole report, whose parts are looked at on their own pages, is enough.
 async fn examine(browser: &Browser, pages: &[String], told: &mut String) {
     for address in pages {
-        for (language, width, looks) in [("en", 1280, ["light", "dark"]), ("fa", 390, ["dark", "light"])] {
-            read(browser, address, language, width, looks[0]).await;
+        let looks = [("en", 1280, "light"), ("fa", 390, "dark")];
+        for (language, width, colours) in looks.into_iter().skip(usize::from(address.ends_with("/report"))) {
+            read(browser, address, language, width, colours).await;
             admit_axe(browser).await;
-            for (colours, rules) in [(looks[0], RULES), (looks[1], CONTRAST)] {
-                browser.look(width, colours).await;
-                for fault in faults(browser, rules).await {
-                    writeln!(told, "{address} in {language}, {colours}, at {width}: {fault}").unwrap();
-                }
+            for fault in faults(browser).await {
+                writeln!(told, "{address} in {language}, {colours}, at {width}: {fault}").unwrap();
             }
         }
     }
@@ -195,13 +191,11 @@ async fn every_page_has_its_focus_seen_its_figures_told_no_motion_and_no_sideway
         }
     };
     for address in &pages {
-        for language in ["en", "fa"] {
-            // 640 is a desk at 200%, 320 one at 400%, 390 a telephone.
-            read(&browser, address, language, 640, "light").await;
-            for width in [640, 390, 320] {
-                browser.look(width, "light").await;
-                note(&format!("{address} in {language} at {width}"), "reaches beyond the window", browser.run(BEYOND).await);
-            }
+        // 640 is a desk at 200%, 320 one at 400%, 390 a telephone; other tests hold both languages at the usual widths.
+        read(&browser, address, "fa", 640, "light").await;
+        for width in [640, 390, 320] {
+            browser.look(width, "light").await;
+            note(&format!("{address} at {width}"), "reaches beyond the window", browser.run(BEYOND).await);
         }
         let features = json!([{"name": "prefers-color-scheme", "value": "dark"}, {"name": "prefers-reduced-motion", "value": "reduce"}]);
         browser.chromium("Emulation.setEmulatedMedia", json!({"features": features})).await;
@@ -284,6 +278,7 @@ async fn maps_and_curves_are_used_by_keyboard() {
         let stretch = browser.run("return 'stretch' in document.querySelector('.chart .live').dataset").await;
         assert_eq!(stretch, json!(is_stretch), "{key}");
     }
-    let said = browser.console().await;
+    let mut said = browser.console().await;
+    said.retain(|line| !line.contains("GL Driver Message")); // where no graphics card draws, reading a pixel back is said to be slow
     assert!(said.is_empty(), "{said:?}");
 }

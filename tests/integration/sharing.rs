@@ -46,7 +46,7 @@ async fn a_link_shows_the_same_tomorrow_whatever_becomes_of_the_run() {
     let server = Server::start();
     bring(&server);
     let address = format!("/runs/{RUN}");
-    let path = share(&server, "", &address).await;
+    let path = share(&server, "", &format!("{address}?lang=en")).await;
     let first = server.get(&path).await;
     let policy = first.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(

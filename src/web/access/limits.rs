@@ -40,7 +40,7 @@ impl Limits {
     /// [`AppError::TooMany`], which says when to come back.
     pub fn check(&self, address: IpAddr) -> AppResult<()> {
         let Some(limiter) = self.limiter.as_ref().filter(|_| !address.is_loopback()) else { return Ok(()) };
-        if self.requests.fetch_add(1, Ordering::Relaxed) % REQUESTS_BETWEEN_CLEANINGS == 0 {
+        if self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(REQUESTS_BETWEEN_CLEANINGS) {
             limiter.retain_recent();
         }
         limiter.check_key(&network_of(address)).map_err(|until| {

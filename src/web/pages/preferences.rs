@@ -8,7 +8,7 @@ use axum_extra::extract::{
 
 use crate::{
     error::{AppError, AppResult},
-    web::{AppState, language::Language, shell::Theme},
+    web::{AppState, language::Language, press, shell::Theme},
 };
 
 #[derive(serde::Deserialize)]
@@ -42,12 +42,7 @@ fn lasting(name: &'static str, value: &'static str) -> Cookie<'static> {
 /// Where the reader came from, if that is on this server: a redirect must lead nowhere else. `?lang=` is dropped, since a choice was just made.
 pub(super) fn own_address(back: &str) -> String {
     let is_own = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\') && back.parse::<axum::http::Uri>().is_ok();
-    if !is_own {
-        return "/".to_owned();
-    }
-    let (path, query) = back.split_once('?').unwrap_or((back, ""));
-    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("lang=")).collect();
-    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+    if is_own { press::without_language(back) } else { "/".to_owned() }
 }
 
 #[cfg(test)]

@@ -93,7 +93,9 @@ fn look_through(page: &str) -> AppResult<Seen> {
         Ok(())
     });
     let figures = element!("main a[href^='/figures/']", |element| {
-        let address = element.get_attribute("href").filter(|address| address.split('?').next().is_some_and(|path| path.ends_with(".png")));
+        let address = element
+            .get_attribute("href")
+            .filter(|address| address.split('?').next().is_some_and(|path| path.rsplit('.').next() == Some("png")));
         let mut seen = seen.borrow_mut();
         seen.figure = seen.figure.take().or(address);
         Ok(())

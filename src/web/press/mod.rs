@@ -23,6 +23,13 @@ use crate::error::{AppError, AppResult};
 /// No page and no picture of a page is nearly as large, in bytes.
 const LARGEST: usize = 64 << 20;
 
+/// An address without the language that was chosen in it.
+pub fn without_language(address: &str) -> String {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("lang=")).collect();
+    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+}
+
 /// Pages that can be kept and shown to others, by how their paths begin. What belongs to one reader, or to administrators, is not among them.
 const PAGES: [&str; 10] = ["/words", "/triplet", "/skin", "/fashion", "/runs", "/compare", "/studies", "/datasets", "/report", "/reports"];
 
@@ -70,7 +77,9 @@ impl Press {
         if !path.starts_with('/') || path.starts_with("//") {
             return Err(no_address());
         }
-        let request = Request::get(path).header(header::ACCEPT_LANGUAGE, self.language.tag()).extension(Caller::Guest);
+        // Whoever asked for it may have chosen a language in its address; here this press speaks.
+        let path = without_language(path);
+        let request = Request::get(&path).header(header::ACCEPT_LANGUAGE, self.language.tag()).extension(Caller::Guest);
         let request = request.body(Body::empty()).map_err(|_| no_address())?;
         let response = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         let (parts, body) = response.into_parts();

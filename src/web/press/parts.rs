@@ -111,7 +111,8 @@ pub fn excerpt(page: &str, id: Option<&str>, prefix: &str) -> AppResult<Excerpt>
     let marked = rewritten(page, vec![style, class, every])?;
     let mut excerpt = excerpt.into_inner();
     let within = marked.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END)).map(|(within, _)| within);
-    excerpt.html = within.ok_or_else(|| AppError::not_found(format!("The page has no part {:?}.", id.unwrap_or("article"))))?.to_owned();
+    let within = within.ok_or_else(|| AppError::not_found(format!("The page has no part {:?}.", id.unwrap_or("article"))))?;
+    within.clone_into(&mut excerpt.html);
     Ok(excerpt)
 }
 

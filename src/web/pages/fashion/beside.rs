@@ -139,7 +139,7 @@ pub fn measured(app: &AppState, asked: Option<&str>) -> AppResult<Measured> {
     let tuned = if asked.is_some() { run.as_ref().and_then(last_of) } else { beside.tuned.mean() };
     let mut measures = Vec::new();
     for (pair, ours) in [(&beside.untuned, beside.untuned.mean()), (&beside.tuned, tuned)] {
-        let values: [(&str, fn(&Outcome) -> f64); 4] = [
+        let values: [(&str, Figure); 4] = [
             ("report-measure-loss", |last| last.loss),
             ("report-measure-accuracy", |last| last.accuracy),
             ("report-measure-validation-loss", |last| last.validation_loss),
@@ -154,6 +154,9 @@ pub fn measured(app: &AppState, asked: Option<&str>) -> AppResult<Measured> {
     }
     Ok(Measured { run, choices: beside.runs, measures })
 }
+
+/// One of the figures of an outcome.
+type Figure = fn(&Outcome) -> f64;
 
 /// What a run came to after its last epoch; `None` for one that kept no images for validation.
 pub fn last_of(run: &Run) -> Option<Outcome> {
