@@ -100,7 +100,8 @@ fn look_through(page: &str) -> AppResult<Seen> {
         seen.figure = seen.figure.take().or(address);
         Ok(())
     });
-    let title = text!("title", |chunk| {
+    // Drawings have titles of their own.
+    let title = text!("head title", |chunk| {
         seen.borrow_mut().title.push_str(chunk.as_str());
         Ok(())
     });
@@ -210,7 +211,7 @@ mod tests {
 
     const PAGE: &str = r##"<html><head><title>Runs &#38; more · Torchboard</title><link rel="stylesheet" href="/assets/1/a.css"><script src="/x.js"></script></head>
 <body><header class="masthead"><a class="brand" href="/"><img src="/assets/1/mark.svg"><span>Torchboard</span></a><nav><a href="/runs">Runs</a></nav></header>
-<main><article><header class="lead"><h1>Title</h1><p>What it &#60;is&#62;.</p><p>More.</p></header><form><input></form>
+<main><article><header class="lead"><h1>Title</h1><p>What it &#60;is&#62;.</p><p>More.</p></header><svg><title>Not this</title></svg><form><input></form>
 <a href="/figures/a.svg">SVG</a><a href="/figures/a.png?run=1&#38;b=2">PNG</a><img src="/api/1.png" loading="lazy"><a href="#x">x</a><a href="https://other.example/">o</a><a href="/runs/secret">s</a></article></main></body></html>"##;
 
     #[test]
