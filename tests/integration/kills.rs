@@ -50,8 +50,8 @@ async fn a_server_that_is_killed_at_random_loses_nothing_that_it_said() {
             let kind = if *id == run { "runs" } else { "studies" };
             let state =
                 async |server: &Server| server.json(&format!("/api/v1/{kind}/{id}"), 200).await["state"].as_str().unwrap().to_owned();
-            // Whatever was under way is interrupted, never running for ever, and goes on.
-            for _ in 0..600 {
+            // Whatever was under way is interrupted, and goes on when asked; what waited for its turn has begun by itself.
+            for _ in 0..100 {
                 if state(&server).await != "running" {
                     break;
                 }
@@ -61,7 +61,7 @@ async fn a_server_that_is_killed_at_random_loses_nothing_that_it_said() {
             if found == "interrupted" {
                 server.post(&format!("/api/v1/{kind}/{id}/resume"), "", 202).await;
             } else {
-                assert!(["queued", "done"].contains(&found.as_str()), "after kill {kill} {id} is {found}");
+                assert!(["queued", "running", "done"].contains(&found.as_str()), "after kill {kill} {id} is {found}");
             }
         }
         let after = server.json(&format!("/api/v1/studies/{study}"), 200).await["trials"].clone();
