@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,7 @@ def check_tools():
 def attempt(tarball, mirror=None):
     """Raises `Failed` unless the tarball does all that is asked of it."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was made is cleared away then too
     with tempfile.TemporaryDirectory(dir=tarball.resolve().parent, prefix=".debian-") as scratch:
         root = Path(scratch) / "root"
         make_debian(root, mirror or apt_mirror())
