@@ -54,9 +54,9 @@ pub enum Block {
 
 const REPORT: &str = "id, title, blocks, revision, created_by, created_ms, changed_by, changed_ms";
 /// A report has no more blocks.
-pub const MOST_BLOCKS: usize = 200;
+const MOST_BLOCKS: usize = 200;
 /// A text has no more characters, and a title no more than this.
-pub const LONGEST_TEXT: usize = 100_000;
+const LONGEST_TEXT: usize = 100_000;
 const LONGEST_TITLE: usize = 200;
 
 impl Store {
