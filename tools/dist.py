@@ -11,6 +11,7 @@ bear the date in SOURCE_DATE_EPOCH, or else the last commit's. What is shipped a
 import argparse
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -91,7 +92,7 @@ def gather(folder, binary):
     libtorch = (ROOT / "libtorch").resolve()
     for part in ("bin", "lib", "systemd"):
         (folder / part).mkdir(parents=True)
-    program = folder / "bin" / "torchboard"
+    program = folder / "lib" / "torchboard"  # started by bin/torchboard, which looks whether it can be
     shutil.copyfile(binary, program)
     program.chmod(0o755)
     elf.strip(program)
@@ -102,7 +103,7 @@ def gather(folder, binary):
             elf.strip(folder / "lib" / name)
             # PyTorch's own looks in a folder beside the one that this is unpacked in first, which may be anybody's.
             elf.look_in(folder / "lib" / name, "$ORIGIN")
-    elf.look_in(program, "$ORIGIN/../lib")
+    elf.look_in(program, "$ORIGIN")
 
     licences.collect(ROOT, folder / "licences", CARGO)
     shutil.copytree(libtorch / "licences", folder / "licences", dirs_exist_ok=True)
@@ -110,8 +111,19 @@ def gather(folder, binary):
         shutil.copyfile(ROOT / name, folder / name)
     shutil.copyfile(ROOT / "packaging" / "torchboard.service", folder / "systemd" / "torchboard.service")
     glibc = elf.newest_glibc([program, *(folder / "lib" / name for name in libraries)])
+    start(folder, libraries, glibc)
     text = (ROOT / "packaging" / "README.md").read_text()
     (folder / "README.md").write_text(text.replace("VERSION", version()).replace("GLIBC", glibc))
+
+
+def start(folder, libraries, glibc):
+    """Writes bin/torchboard, which knows these libraries by their lengths."""
+    told = "\n".join(f"{name} {(folder / 'lib' / name).stat().st_size}" for name in libraries)
+    text = (ROOT / "packaging" / "torchboard").read_text()
+    for name, value in {"MACHINE": platform.machine(), "GLIBC": glibc, "LIBRARIES": told}.items():
+        text = text.replace(name, value)
+    (folder / "bin" / "torchboard").write_text(text)
+    (folder / "bin" / "torchboard").chmod(0o755)
 
 
 def checksums(folder):

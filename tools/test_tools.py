@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -167,6 +168,38 @@ class Tarball(unittest.TestCase):
                 with self.assertRaises(elf.Unfit):
                     elf.look_in(file, "$ORIGIN/../lib")
                 self.assertEqual(file.read_bytes(), content)
+
+    def test_what_can_not_be_loaded_is_told_in_words(self):
+        for part in ("bin", "lib", "other"):
+            (self.folder / part).mkdir()
+        # Any program that needs libc stands in for ours, and a copy of that library, which it does not load, for another version's.
+        program = os.path.realpath(shutil.which("env"))
+        shutil.copy(program, self.folder / "lib" / "torchboard")
+        libc = next(line.split()[2] for line in subprocess.run(["ldd", program], capture_output=True, text=True).stdout.splitlines() if "libc.so.6 =>" in line)
+        (self.folder / "lib" / "libtorch_cpu.so").write_bytes(b"x" * 100)
+        shutil.copy(libc, self.folder / "other" / "libc.so.6")
+
+        def told(*arguments, **environment):
+            command = [self.folder / "bin" / "torchboard", *arguments]
+            done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+            return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+        dist.start(self.folder, ["libtorch_cpu.so"], "2.35")
+        self.assertEqual(told("printf", "%s-%s", "a b", "c"), (0, "a b-c", ""))
+        (self.folder / "link").symlink_to(self.folder / "bin" / "torchboard")
+        self.assertEqual(subprocess.run([self.folder / "link", "true"]).returncode, 0)
+        (self.folder / "lib" / "libtorch_cpu.so").write_bytes(b"x" * 99)
+        self.assertRegex(told("true")[2], r"^torchboard: lib/libtorch_cpu.so is not the one of this version\. Unpack")
+        (self.folder / "lib" / "libtorch_cpu.so").unlink()
+        self.assertRegex(told("true")[2], r"^torchboard: lib/libtorch_cpu.so is missing\. Unpack the tarball again")
+        shutil.copy(libc, self.folder / "lib" / "libc.so.6")
+        dist.start(self.folder, ["libc.so.6"], "2.35")
+        self.assertRegex(told("true")[2], r"^torchboard: Another libc.so.6 than this version's would be loaded\. Unset LD_LIBRARY_PATH")
+        self.assertEqual(told("true", LD_LIBRARY_PATH=str(self.folder / "lib"))[0], 0)
+        # As on a system that has no such loader.
+        (self.folder / "lib" / "torchboard").write_bytes(Path(program).read_bytes().replace(b"/ld-linux", b"/no-linux"))
+        self.assertRegex(told("true")[2], r"^torchboard: The program can't be loaded\. It needs Linux on \S+ with glibc 2.35 or newer\.")
+        self.assertEqual(told("true")[0], 1)
 
     def test_a_text_is_told_once_for_all_crates_that_have_it(self):
         packages = [{"name": "torchboard", "version": "1", "license": "MIT", "repository": None, "source": None, "manifest_path": "/nowhere/Cargo.toml"}]

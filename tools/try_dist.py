@@ -76,6 +76,7 @@ def attempt(tarball, mirror=None):
             run = first_visit(address, version)
         with serving(root, program) as address:
             second_visit(address, run)
+        without_library(root, program)
     say(f"the tarball works; {time.monotonic() - began:.0f} s")
 
 
@@ -183,6 +184,17 @@ def second_visit(address, run):
     if state != "interrupted":
         raise Failed(f"the training under way is {state} now, not interrupted")
     say("the training that was under way can be resumed")
+
+
+def without_library(root, program):
+    """A library that is gone is told by its name, and not in the loader's words."""
+    library = (root / program.lstrip("/")).parent.parent / "lib" / "libtorch_cpu.so"
+    library.rename(library.with_suffix(".away"))
+    done = subprocess.run(within(root, program, "--version"), stdin=subprocess.DEVNULL, capture_output=True, env=ENVIRONMENT, text=True)
+    library.with_suffix(".away").rename(library)
+    if done.returncode != 1 or "lib/libtorch_cpu.so is missing" not in done.stderr:
+        raise Failed(f"without libtorch_cpu.so it ended with status {done.returncode} and said: {done.stderr}")
+    say("a library that is missing is named")
 
 
 def train(address, what):
