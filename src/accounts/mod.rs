@@ -13,7 +13,7 @@ pub use self::attempts::network_of;
 use self::{attempts::Attempts, secret::Secret};
 use crate::{
     error::{AppError, AppResult},
-    store::{Account, Permission, Role, Session, Store, Token},
+    store::{self, Account, Permission, Role, Session, Store, Token},
 };
 
 /// The accounts of one store; cheap to clone.
@@ -67,9 +67,7 @@ impl Accounts {
     /// [`AppError::NotFound`] when it is none, or none any more.
     pub fn invited(&self, invitation: &str) -> AppResult<Role> {
         let found = self.store.invitation(&secret::hash(invitation))?;
-        found
-            .map(|found| found.role)
-            .ok_or_else(|| AppError::not_found("This invitation was used, taken back, or has expired. Ask an administrator for another."))
+        found.map(|found| found.role).ok_or_else(store::no_invitation)
     }
 
     /// Makes an account with an invitation. Takes the tenths of a second that a password costs.

@@ -142,7 +142,9 @@ impl Store {
     }
 }
 
-pub(super) fn no_invitation() -> AppError {
+/// What is said of an invitation that is none, or none any more.
+#[must_use]
+pub fn no_invitation() -> AppError {
     AppError::not_found("This invitation was used, taken back, or has expired. Ask an administrator for another.")
 }
 

@@ -36,6 +36,7 @@ pub use self::{
     copy::StoreFile,
     curves::{FEWEST_POINTS, Series, SeriesPoint},
     events::{Numbered, lower_is_better},
+    keys::no_invitation,
     list::{Order, Page, Query},
     reports::{Block, Report},
     run_rows::check_id,

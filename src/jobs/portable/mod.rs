@@ -23,7 +23,7 @@ use super::Stage;
 use crate::{
     data::Split,
     error::{AppError, AppResult},
-    store::{Numbered, Origin, Query, Run, Store, Study, check_id},
+    store::{AdoptedRun, AdoptedStudy, Numbered, Origin, Query, Run, Store, Study, check_id},
     train::Event,
 };
 
@@ -182,14 +182,29 @@ pub fn export_file(store: &Store, id: &str, with_weights: bool, output: &Path) -
 /// Takes in what a file of [`export`] holds, all of it or nothing.
 ///
 /// # Errors
-/// [`AppError::Invalid`] for `file`, with what is wrong: it is no such file, of a newer version, damaged, or holds what does not belong there;
-/// for `id` when there is such a run or study already.
+/// As [`unpack`] and [`Unpacked::take_in`].
 pub fn import(store: &Store, input: impl Read + Seek, origin: Origin) -> AppResult<Imported> {
+    unpack(store, input, origin)?.take_in(store)
+}
+
+/// What a file held, checked, and beside its place.
+pub(super) struct Unpacked {
+    staging: tempfile::TempDir,
+    study: Option<AdoptedStudy>,
+    /// With their ids.
+    runs: Vec<(String, AdoptedRun)>,
+}
+
+/// Reads and checks what a file of [`export`] holds. Nobody sees it before it is taken in.
+///
+/// # Errors
+/// [`AppError::Invalid`] for `file`, with what is wrong: it is no such file, of a newer version, damaged, or holds what does not belong there.
+pub(super) fn unpack(store: &Store, input: impl Read + Seek, origin: Origin) -> AppResult<Unpacked> {
     let mut archive = ZipArchive::new(input).map_err(|error| wrong(format!("is no whole file of runs: {error}")))?;
     let manifest = read_manifest(&mut archive)?;
     let staging = tempfile::Builder::new().prefix("import-").tempdir_in(store.run_folder("").parent().unwrap_or(Path::new(".")))?;
     let mut room = ALL_AT_MOST;
-    let mut adopted = Vec::new();
+    let mut runs = Vec::new();
     for run in &manifest.runs {
         let folder = staging.path().join(&run.id);
         fs::create_dir(&folder)?;
@@ -204,22 +219,32 @@ pub fn import(store: &Store, input: impl Read + Seek, origin: Origin) -> AppResu
             }
         }
         let events = events.ok_or_else(|| wrong(format!("holds nothing that the run {} said", run.id)))?;
-        adopted.push(run.adopted(manifest.study.as_ref().map(|study| study.id.as_str()), origin, events));
+        runs.push((run.id.clone(), run.adopted(manifest.study.as_ref().map(|study| study.id.as_str()), origin, events)));
     }
-    let study = manifest.study.as_ref().map(|study| study.adopted(origin));
-    let runs: Vec<String> = manifest.runs.iter().map(|run| run.id.clone()).collect();
-    store.adopt(study.as_ref(), &adopted, || {
-        for run in &runs {
-            let place = store.run_folder(run);
-            // What a deleted run of this id may have left would mix with what comes now.
-            if place.exists() {
-                fs::remove_dir_all(&place)?;
+    Ok(Unpacked { staging, study: manifest.study.as_ref().map(|study| study.adopted(origin)), runs })
+}
+
+impl Unpacked {
+    /// Puts all of it into its place, or nothing.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] for `id` when there is such a run or study already.
+    pub(super) fn take_in(self, store: &Store) -> AppResult<Imported> {
+        let Self { staging, study, runs } = self;
+        let (ids, runs): (Vec<String>, Vec<AdoptedRun>) = runs.into_iter().unzip();
+        store.adopt(study.as_ref(), &runs, || {
+            for run in &ids {
+                let place = store.run_folder(run);
+                // What a deleted run of this id may have left would mix with what comes now.
+                if place.exists() {
+                    fs::remove_dir_all(&place)?;
+                }
+                fs::rename(staging.path().join(run), place)?;
             }
-            fs::rename(staging.path().join(run), place)?;
-        }
-        Ok(())
-    })?;
-    Ok(Imported { study: manifest.study.map(|study| study.id), runs })
+            Ok(())
+        })?;
+        Ok(Imported { study: study.and_then(|study| study.new.id), runs: ids })
+    }
 }
 
 /// As [`import`], from a file.
