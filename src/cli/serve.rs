@@ -1,6 +1,7 @@
 //! `torchboard serve`.
 
 use std::{
+    io::IsTerminal as _,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     num::NonZeroU32,
     path::PathBuf,
@@ -134,7 +135,9 @@ const LAST_CHECKPOINTS: std::time::Duration = std::time::Duration::from_secs(20)
 
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::new("info,tower_http=warn");
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    // Colours are for a terminal; a journal would keep them as control characters.
+    let colours = std::io::stderr().is_terminal();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init();
 }
 
 /// Completes when the terminal or the system asks to stop; both are listened for from the call on.
