@@ -2,7 +2,10 @@
 //!
 //! `TORCHBOARD_KILLS=50 cargo test --release --test integration killed_at_random -- --nocapture` counts fifty; `make test` does a few.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -70,6 +73,25 @@ async fn a_server_that_is_killed_at_random_loses_nothing_that_it_said() {
             lost += usize::from(same.is_none_or(|same| same["value"] != trial["value"] || same["params"] != trial["params"]));
         }
         assert_eq!(lost, 0, "after kill {kill}");
+    }
+    // Nothing is only said to be under way: somebody stands behind the run and the study, and both go on.
+    let step = |run: &Value| run["progress"]["step"].as_u64().unwrap_or_default();
+    let (began, said) = (Instant::now(), step(&server.json(&format!("/api/v1/runs/{run}"), 200).await));
+    loop {
+        let (study, now) =
+            (server.json(&format!("/api/v1/studies/{study}"), 200).await, server.json(&format!("/api/v1/runs/{run}"), 200).await);
+        let finished = study["trials"].as_array().unwrap().iter().filter(|trial| trial["state"] == "done").count();
+        if (study["state"] == "done" || finished > trials.len()) && (now["state"] == "done" || step(&now) > said) {
+            break;
+        }
+        for (kind, found) in [("studies", &study), ("runs", &now)] {
+            if found["state"] == "interrupted" {
+                // It was found to be so only now.
+                server.post(&format!("/api/v1/{kind}/{}/resume", found["id"].as_str().unwrap()), "", 202).await;
+            }
+        }
+        assert!(began.elapsed() < Duration::from_mins(2), "one of them stands still: {study}; {now}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     println!("{kills} kills: {} runs with up to {events} events and {} finished trials, {lost} lost", seen.len(), trials.len());
     assert!(seen.len() > 1 && events > 0, "something was under way");
