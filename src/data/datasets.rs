@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -163,6 +165,32 @@ impl Datasets {
             }
         }
         Status { state, reason, files, progress }
+    }
+
+    /// A number that is another one when a data set came, went or changed. Of files, only lengths and times are looked at, so that it takes no time.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut look = |path: &Path| {
+            let seen = fs::metadata(path).ok().map(|metadata| (metadata.len(), metadata.modified().ok()));
+            (path, seen).hash(&mut hasher);
+        };
+        for dataset in self.list() {
+            for files in self.0.found(dataset) {
+                files.iter().for_each(|path| look(path));
+                let folder = files.first().and_then(|path| path.parent());
+                let table = dataset.groups.as_ref().zip(folder).and_then(|(table, folder)| existing(folder, &table.file_name));
+                table.iter().for_each(|path| look(path));
+            }
+        }
+        for (id, fetch) in &*lock(&self.0.fetches) {
+            let standing = match fetch {
+                Fetch::Underway(_) => None,
+                Fetch::Failed(why) => Some(why),
+            };
+            (id, standing).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// One split of `dataset`, in memory. Reads its files unless they were read lately.

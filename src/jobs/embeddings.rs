@@ -224,8 +224,9 @@ impl Embedder {
         let columns = values.len() / labels.len().max(1);
         let kept = Kept { labels, values, columns, ..Kept::default() };
         let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(AppError::from);
-        if let Err(error) = written.and_then(|()| kept.write(path, ARRAY, &weights)) {
-            tracing::warn!(run = run.id, "its embeddings can't be kept: {error}"); // and are computed again when they are needed
+        match written.and_then(|()| kept.write(path, ARRAY, &weights)) {
+            Ok(()) => self.store.revise(),
+            Err(error) => tracing::warn!(run = run.id, "its embeddings can't be kept: {error}"), // and are computed again when they are needed
         }
         Ok(kept)
     }
@@ -251,8 +252,9 @@ impl Embedder {
         };
         let kept = KeptRetrieval { weights: weights.to_owned(), retrieval: retrieval.clone() };
         let written = serde_json::to_vec(&kept).map_err(|error| AppError::Internal(error.into()));
-        if let Err(error) = written.and_then(|bytes| crate::data::write_whole(&path, |file| std::io::Write::write_all(file, &bytes))) {
-            tracing::warn!(run = own.run.id, "what was found can't be kept: {error}");
+        match written.and_then(|bytes| crate::data::write_whole(&path, |file| std::io::Write::write_all(file, &bytes))) {
+            Ok(()) => self.store.revise(),
+            Err(error) => tracing::warn!(run = own.run.id, "what was found can't be kept: {error}"),
         }
         Ok(retrieval)
     }

@@ -172,6 +172,7 @@ impl Explainer {
             }
         }
         kept.write(&folder, split)?;
+        self.store.revise();
         Ok(Some(mistakes.len()))
     }
 

@@ -214,10 +214,11 @@ impl Judge {
             None => (self.ask(&run, dataset, trained, split)?, None),
         };
         let groups = groups.or_else(|| self.groups(&run, dataset, split).ok()).filter(|groups| groups.len() == predictions.len());
-        if (!is_kept || groups.is_some() && !was_known)
-            && let Err(error) = predictions::write(&folder, split, &weights, &predictions, groups.as_deref())
-        {
-            tracing::warn!(run = run.id, "what its network said can't be kept: {error}"); // and is computed again when it is needed
+        if !is_kept || groups.is_some() && !was_known {
+            match predictions::write(&folder, split, &weights, &predictions, groups.as_deref()) {
+                Ok(()) => self.store.revise(),
+                Err(error) => tracing::warn!(run = run.id, "what its network said can't be kept: {error}"), // and is computed again when it is needed
+            }
         }
         let decisions = predictions.predicted().to_vec();
         let first = first_of(&run, dataset, split);

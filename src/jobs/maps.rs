@@ -158,12 +158,13 @@ impl Maps {
         let weights = parts[0].run.weights.clone().unwrap_or_default();
         let path = self.store.run_folder(&wanted.run).join(wanted.name());
         if let Some(map) = Kept::read(&path, ARRAY, &weights).and_then(Map::from_kept) {
-            unfolding.finish(Ok(map));
+            unfolding.finish(Ok(map), || {});
         } else {
-            let (unfolding, wanted, turn) = (Arc::clone(&unfolding), wanted.clone(), Arc::clone(&self.turn));
+            let (unfolding, wanted, turn, store) = (Arc::clone(&unfolding), wanted.clone(), Arc::clone(&self.turn), self.store.clone());
             let compute = move || {
                 let _turn = lock(&turn);
-                unfolding.compute(&parts, &wanted, &path, &weights);
+                let drawn = unfolding.compute(&parts, &wanted, &path, &weights);
+                unfolding.finish(drawn, || store.revise());
             };
             std::thread::Builder::new().name("map".into()).spawn(compute)?;
         }
@@ -303,7 +304,8 @@ impl Unfolding {
         matches!(lock(&self.state).outcome, Some(Err(_)))
     }
 
-    fn finish(&self, outcome: AppResult<Map>) {
+    /// Tells whoever follows, after `noting` that it is there.
+    fn finish(&self, outcome: AppResult<Map>, noting: impl FnOnce()) {
         let phase = if outcome.is_ok() { "done" } else { "failed" };
         let mut state = lock(&self.state);
         let outcome = outcome.map(Arc::new).map_err(Arc::new);
@@ -315,10 +317,11 @@ impl Unfolding {
         let (frames, iteration) = (state.frames.len(), state.frames.last().map_or(0, |frame| frame.iteration));
         state.outcome = Some(outcome);
         drop(state);
+        noting();
         self.standing.send_replace(Standing { phase, share: 1.0, iteration, iterations: iteration, kl_divergence, eta_s: None, frames });
     }
 
-    fn compute(&self, parts: &[Arc<Embeddings>], wanted: &Wanted, path: &Path, weights: &str) {
+    fn compute(&self, parts: &[Arc<Embeddings>], wanted: &Wanted, path: &Path, weights: &str) -> AppResult<Map> {
         let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.draw(parts, wanted)));
         let drawn = drawn.unwrap_or_else(|_| Err(AppError::Internal(anyhow::anyhow!("the map {} panicked", path.display()))));
         if let Ok(map) = &drawn
@@ -326,7 +329,7 @@ impl Unfolding {
         {
             tracing::warn!("{} can't be kept: {error}", path.display()); // and is drawn again when it is needed
         }
-        self.finish(drawn);
+        drawn
     }
 
     fn draw(&self, parts: &[Arc<Embeddings>], wanted: &Wanted) -> AppResult<Map> {

@@ -112,6 +112,23 @@ impl Store {
         self.0.changes.follow(|| self.connect())
     }
 
+    /// A number that moves with every change to runs, studies and trials but a training's progress, and with [`Self::revise`]; whoever made it.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn revision(&self) -> AppResult<i64> {
+        self.read(|connection| connection.prepare_cached("SELECT number FROM revision")?.query_row([], |row| row.get(0)))
+    }
+
+    /// Says that something was put into a run's folder that pages show, such as what its network answered. What can't be said is logged: it was
+    /// said of something that is there all the same.
+    pub fn revise(&self) {
+        let moved = self.write(|transaction| Ok(transaction.execute("UPDATE revision SET number = number + 1", [])?));
+        if let Err(error) = moved {
+            tracing::warn!("pages may be shown as they were: {error}");
+        }
+    }
+
     /// Reads in one snapshot.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> AppResult<T> {
         let idle = lock(&self.0.readers).pop();

@@ -321,3 +321,29 @@ proptest! {
         prop_assert_eq!(replayed, whole);
     }
 }
+
+#[test]
+fn a_revision_moves_with_what_pages_show_and_stays_while_a_training_speaks() {
+    let (folder, store) = store();
+    let mut last = store.revision().unwrap();
+    let mut moved = |store: &Store| {
+        let now = store.revision().unwrap();
+        std::mem::replace(&mut last, now) != now
+    };
+    assert!(!moved(&store));
+    let id = store.create_run(&new_run(State::Running)).unwrap().id;
+    assert!(moved(&store), "a run came");
+    let progress = Progress { epoch: 1, epochs: 3, step: 10, steps: 30, elapsed_s: 0.5, eta_s: None, examples_per_s: 1e4 };
+    store.append(&id, &[metric("loss", Split::Train, 1, 0.5), Event::Progress(progress), Event::Log { message: "a word".into() }]).unwrap();
+    assert!(!moved(&store), "it speaks");
+    store.append(&id, &[Event::State { state: State::Interrupted, reason: None }]).unwrap();
+    assert!(moved(&store), "its state");
+    store.change_run(&id, &Change { notes: Some("seen".into()), ..Change::default() }).unwrap();
+    assert!(moved(&store), "its notes");
+    store.revise();
+    assert!(moved(&store), "its folder");
+    // Another process.
+    let other = Store::open(folder.path()).unwrap();
+    other.delete_run(&id).unwrap();
+    assert!(moved(&store) && !moved(&store), "it went");
+}

@@ -18,7 +18,7 @@ static ENGLISH: LanguageIdentifier = langid!("en");
 static PERSIAN: LanguageIdentifier = langid!("fa");
 
 /// A language that every page can be read in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Language {
     /// Left to right.
     #[default]

@@ -20,6 +20,7 @@ mod press;
 mod serving;
 mod shell;
 mod state;
+mod unchanged;
 mod uploads;
 
 use std::time::Duration;
@@ -63,7 +64,7 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new()
-        .merge(pages::router(document))
+        .merge(pages::router(&state, document))
         .merge(api)
         .merge(assets::router())
         .route_layer(middleware::from_fn(monitor::measure))

@@ -10,7 +10,7 @@ use super::{AppState, access::Caller, assets, language::Language, press};
 use crate::store::Permission;
 
 /// The reader's choice of colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Theme {
     /// As the system says.
     #[default]
@@ -62,8 +62,8 @@ pub const PLACES: [Place; 9] = [
     Place { key: "nav-api", address: "/api" },
 ];
 
-/// What the base template needs; every page holds one.
-#[derive(Debug, Clone)]
+/// What the base template needs; every page holds one. Pages know nothing else of the request but its query, which is part of [`Self::here`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shell {
     /// The reader's language.
     pub language: Language,

@@ -6,7 +6,9 @@ use tokio::sync::Semaphore;
 
 use super::{
     access::{Limits, Reach},
+    follow::Feeds,
     monitor::Monitor,
+    unchanged::Unchanged,
 };
 use crate::{
     accounts::Accounts,
@@ -60,6 +62,10 @@ pub struct Shared {
     pub searches: Batcher,
     /// Counts and times of requests.
     pub monitor: Monitor,
+    /// What is followed.
+    pub(super) feeds: Feeds,
+    /// Pages that would be made the same again.
+    pub(super) unchanged: Unchanged,
     computations: Semaphore,
 }
 
@@ -115,6 +121,8 @@ impl AppState {
             device,
             searches,
             monitor: Monitor::new()?,
+            feeds: Feeds::default(),
+            unchanged: Unchanged::default(),
             computations,
         })))
     }

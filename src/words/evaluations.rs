@@ -31,6 +31,8 @@ struct Shared {
     known: VecDeque<(Arc<VectorSet>, Arc<Evaluation>)>,
     is_computing: bool,
     waiting: usize,
+    /// So far.
+    computed: u64,
 }
 
 /// Where the questions lie in the folder of data sets.
@@ -77,6 +79,12 @@ impl Evaluations {
     #[must_use]
     pub fn known(&self, set: &Arc<VectorSet>, limit: usize) -> Option<Arc<Evaluation>> {
         self.lock().find(set, limit.min(set.len()))
+    }
+
+    /// How many were computed so far: another number when something new is known.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.lock().computed
     }
 
     /// What `set` gets right among its first `limit` words. The first call computes it, which may take a minute for a large set, one at a
@@ -139,6 +147,7 @@ impl Shared {
             self.known.pop_front();
         }
         self.known.push_back((Arc::clone(set), Arc::clone(evaluation)));
+        self.computed += 1;
     }
 }
 

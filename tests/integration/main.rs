@@ -41,6 +41,7 @@ mod support;
 mod training;
 mod triplet;
 mod triplet_page;
+mod unchanged;
 mod words_api;
 mod words_command;
 mod words_files;

@@ -89,9 +89,9 @@ async fn metrics(State(state): State<AppState>, Path(id): Path<String>, paramete
 async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: HeaderMap, parameters: Parameters) -> AppResult<Response> {
     /// Read at once.
     const MOST: usize = 500;
-    follow(state, &headers, &parameters, move |app, after| {
+    follow(state, &headers, &parameters, format!("run {id}"), move |app, after| {
         let (events, ended) = app.store.said_after(&id, after, MOST)?;
-        Ok(Said { events, ended })
+        Ok(Said::new(&events, ended))
     })
     .await
 }

@@ -240,9 +240,9 @@ async fn resume(State(state): State<AppState>, Path(id): Path<String>) -> AppRes
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 204, description = "The study has ended and nothing more is to say"),
         (status = 404, description = "No such study")))]
 async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: HeaderMap, parameters: Parameters) -> AppResult<Response> {
-    follow(state, &headers, &parameters, move |app, after| {
+    follow(state, &headers, &parameters, format!("study {id}"), move |app, after| {
         let ended = app.store.study(&id)?.state.is_final();
-        Ok(Said { events: app.store.study_events_after(&id, after)?, ended })
+        Ok(Said::new(&app.store.study_events_after(&id, after)?, ended))
     })
     .await
 }

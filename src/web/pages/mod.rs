@@ -17,25 +17,29 @@ mod triplet;
 mod words;
 
 use askama::Template;
-use axum::{Router, response::Html};
+use axum::{Router, middleware, response::Html};
 use utoipa::openapi::OpenApi;
 
-use super::AppState;
+use super::{AppState, unchanged};
 use crate::error::{AppError, AppResult};
 
-pub fn router(document: OpenApi) -> Router<AppState> {
-    Router::new()
+pub fn router(state: &AppState, document: OpenApi) -> Router<AppState> {
+    // What these show follows from runs that have ended, from word vectors and data sets, and takes long to make.
+    let on_systems = Router::new()
         .merge(overview::router())
-        .merge(preferences::router())
-        .merge(accounts::router())
         .merge(words::router())
-        .merge(datasets::router())
-        .merge(runs::router())
-        .merge(studies::router())
         .merge(fashion::router())
         .merge(triplet::router())
         .merge(skin::router())
         .merge(report::router())
+        .route_layer(middleware::from_fn_with_state(state.clone(), unchanged::keep));
+    Router::new()
+        .merge(on_systems)
+        .merge(preferences::router())
+        .merge(accounts::router())
+        .merge(datasets::router())
+        .merge(runs::router())
+        .merge(studies::router())
         .merge(sharing::router())
         .merge(figures::router())
         .merge(api::router(document))

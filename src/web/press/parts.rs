@@ -1,10 +1,13 @@
 //! The parts that a page is made of: its sections and figures that have a name, and one of them by itself.
 
-use std::cell::RefCell;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use lol_html::{
-    element,
-    html_content::{ContentType, Element},
+    EndTagHandler, element,
+    html_content::{ContentType, Element, EndTag},
     text,
 };
 
@@ -87,7 +90,8 @@ pub fn excerpt(page: &str, id: Option<&str>, prefix: &str) -> AppResult<Excerpt>
         excerpt.borrow_mut().class = element.get_attribute("class").unwrap_or_default();
         Ok(())
     });
-    let every = element!("main *", |element| {
+    let is_within = Rc::new(Cell::new(false));
+    let every = element!("main *", move |element| {
         let is_wanted = match id {
             Some(id) => element.get_attribute("id").as_deref() == Some(id),
             None => element.tag_name() == "article",
@@ -95,6 +99,18 @@ pub fn excerpt(page: &str, id: Option<&str>, prefix: &str) -> AppResult<Excerpt>
         if is_wanted {
             element.before(BEGIN, ContentType::Html);
             element.after(END, ContentType::Html);
+            is_within.set(true);
+            if let Some(handlers) = element.end_tag_handlers() {
+                let is_within = Rc::clone(&is_within);
+                let end: EndTagHandler<'static> = Box::new(move |_: &mut EndTag<'_>| {
+                    is_within.set(false);
+                    Ok(())
+                });
+                handlers.push(end);
+            }
+        }
+        if !is_within.get() {
+            return Ok(()); // a part is a small one of its page
         }
         let is_live = element.get_attribute("class").is_some_and(|classes| classes.split_whitespace().any(|class| class == "live"));
         match element.tag_name().as_str() {

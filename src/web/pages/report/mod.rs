@@ -2,7 +2,13 @@
 //! ours with the difference, and what there is to read in them.
 
 use askama::Template;
-use axum::{Router, extract::State, response::Html, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
 
 use super::{
     fashion,
@@ -55,7 +61,7 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("fashion", &["beside", "beyond", "test"]),
 ];
 
-async fn show(State(state): State<AppState>, shell: Shell, parameters: Parameters) -> AppResult<Html<String>> {
+async fn show(State(state): State<AppState>, shell: Shell, parameters: Parameters) -> AppResult<Response> {
     let mut chapters = state
         .compute(move |app| PARTS.iter().map(|(id, parts)| Chapter::new(app, id, parts, &parameters)).collect::<AppResult<Vec<_>>>())
         .await?;
@@ -63,11 +69,17 @@ async fn show(State(state): State<AppState>, shell: Shell, parameters: Parameter
     let blocks: Vec<Block> = chapters.iter().flat_map(|chapter| chapter.blocks.iter().cloned()).collect();
     let mut parts = shown(&Press::new(&state, shell.language), &blocks).await;
     let styles = styles_of(&parts);
+    let lacks = parts.iter().any(|part| matches!(part, Shown::Fault { .. }));
     for chapter in &mut chapters {
         let rest = parts.split_off(chapter.blocks.len());
         chapter.parts = std::mem::replace(&mut parts, rest);
     }
-    page(&ReportPage { voice: Voice(shell.language), shell, chapters, styles })
+    let mut response = page(&ReportPage { voice: Voice(shell.language), shell, chapters, styles })?.into_response();
+    if lacks {
+        // What was busy now may be there the next time.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
 }
 
 impl Chapter {

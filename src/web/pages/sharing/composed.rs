@@ -124,6 +124,14 @@ pub async fn shown(press: &Press, blocks: &[Block]) -> Vec<Shown> {
         });
     }
     let pages: HashMap<String, Result<String, String>> = asked.join_all().await.into_iter().collect();
+    let blocks = blocks.to_vec();
+    // Off the threads that answer: cutting parts out of large pages takes as long as many an answer.
+    let cut = tokio::task::spawn_blocking(move || cut(&pages, &blocks)).await;
+    cut.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// The blocks, out of the pages at their addresses.
+fn cut(pages: &HashMap<String, Result<String, String>>, blocks: &[Block]) -> Vec<Shown> {
     let part = |place: usize, address: &str, part: &str| -> Result<Excerpt, String> {
         let page = pages.get(address).cloned().unwrap_or_else(|| Err(String::new()))?;
         excerpt(&page, Some(part), &format!("b{place}-")).map_err(|error| error.to_string())
