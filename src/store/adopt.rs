@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::{NewRun, NewStudy, Numbered, Store, Trial, curves, events::append_at, run_rows::insert, studies};
+use super::{NewRun, NewStudy, Numbered, Store, Trial, curves, events::append_all, run_rows::insert, studies};
 use crate::{
     error::{AppError, AppResult},
     train::State,
@@ -88,9 +88,7 @@ fn adopt_run(transaction: &Transaction<'_>, run: &AdoptedRun) -> AppResult<()> {
         return faulty("lacks some of its events");
     }
     let number = insert(transaction, &run.new)?;
-    for event in &run.events {
-        append_at(transaction, number, &event.event, event.at.as_millisecond())?;
-    }
+    append_all(transaction, number, &run.events)?;
     curves::shorten(transaction, number)?;
     // What it said decides its curves and weights; its end, not the time of its import, decides these.
     let ms = |at: Option<Timestamp>| at.map(jiff::Timestamp::as_millisecond);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Store, curves, now_ms, run_rows};
 use crate::{
     error::{AppError, AppResult},
-    train::{Event, Metric, State},
+    train::{Event, Metric, Progress, State},
 };
 
 /// An event with its number within its run.
@@ -29,8 +29,9 @@ impl Store {
     pub fn append(&self, run: &str, events: &[Event]) -> AppResult<u64> {
         self.write(|transaction| {
             let number = run_rows::number_of(transaction, run)?;
-            events.iter().try_for_each(|event| append(transaction, number, event))?;
-            let last = last(transaction, number)?;
+            let (first, now) = (last(transaction, number)? + 1, now_ms());
+            events.iter().zip(first..).try_for_each(|(event, place)| append_at(transaction, number, place, event, now))?;
+            let last = first + events.len() as u64 - 1;
             curves::shorten_after(transaction, number, last, events.len())?;
             Ok(last)
         })
@@ -107,23 +108,31 @@ fn last(connection: &Connection, run: i64) -> rusqlite::Result<u64> {
     connection.prepare_cached(text)?.query_row([run], |row| row.get::<_, i64>(0)).map(|number| number as u64)
 }
 
-/// Stores one event of the run with this number.
+/// Stores one event of the run with this number, after its last.
 pub(super) fn append(transaction: &Transaction<'_>, run: i64, event: &Event) -> AppResult<()> {
-    append_at(transaction, run, event, now_ms())
+    append_at(transaction, run, last(transaction, run)? + 1, event, now_ms())
 }
 
-/// As [`append`], at a given time.
-pub(super) fn append_at(transaction: &Transaction<'_>, run: i64, event: &Event, at_ms: i64) -> AppResult<()> {
-    let text = serde_json::to_string(event).map_err(|error| AppError::Internal(error.into()))?;
-    let insert = "INSERT INTO events (run, number, at_ms, data) \
-                  VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM events WHERE run = ?1), ?2, ?3)";
-    transaction.prepare_cached(insert)?.execute(params![run, at_ms, text])?;
+/// Stores all that a run said, which had said nothing yet, with the times at which it did.
+pub(super) fn append_all(transaction: &Transaction<'_>, run: i64, events: &[Numbered]) -> AppResult<()> {
+    let mut last = None;
+    for Numbered { number, at, event } in events {
+        if let Event::Progress(progress) = event {
+            // By far the most; each only says more than the one before.
+            insert(transaction, run, *number, event, at.as_millisecond())?;
+            last = Some(progress);
+        } else {
+            append_at(transaction, run, *number, event, at.as_millisecond())?;
+        }
+    }
+    last.map_or(Ok(()), |progress| set_progress(transaction, run, progress))
+}
+
+fn append_at(transaction: &Transaction<'_>, run: i64, number: u64, event: &Event, at_ms: i64) -> AppResult<()> {
+    insert(transaction, run, number, event, at_ms)?;
     match event {
         Event::State { state, reason } => set_state(transaction, run, *state, reason.as_deref(), at_ms)?,
-        Event::Progress(progress) => {
-            let text = serde_json::to_string(progress).map_err(|error| AppError::Internal(error.into()))?;
-            transaction.prepare_cached("UPDATE runs SET progress = ? WHERE number = ?")?.execute(params![text, run])?;
-        }
+        Event::Progress(progress) => set_progress(transaction, run, progress)?,
         Event::Metric(metric) => point(transaction, run, metric)?,
         Event::Log { .. } | Event::Checkpoint { .. } => {}
         Event::End { state, reason, outcome } => {
@@ -133,6 +142,19 @@ pub(super) fn append_at(transaction: &Transaction<'_>, run: i64, event: &Event, 
             }
         }
     }
+    Ok(())
+}
+
+fn insert(transaction: &Transaction<'_>, run: i64, number: u64, event: &Event, at_ms: i64) -> AppResult<()> {
+    let text = serde_json::to_string(event).map_err(|error| AppError::Internal(error.into()))?;
+    let insert = "INSERT INTO events (run, number, at_ms, data) VALUES (?, ?, ?, ?)";
+    transaction.prepare_cached(insert)?.execute(params![run, number as i64, at_ms, text])?;
+    Ok(())
+}
+
+fn set_progress(transaction: &Transaction<'_>, run: i64, progress: &Progress) -> AppResult<()> {
+    let text = serde_json::to_string(progress).map_err(|error| AppError::Internal(error.into()))?;
+    transaction.prepare_cached("UPDATE runs SET progress = ? WHERE number = ?")?.execute(params![text, run])?;
     Ok(())
 }
 

@@ -161,7 +161,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connected = Connection::open_with_flags(&self.0.file, flags).and_then(|connection| {
             connection.busy_timeout(PATIENCE)?;
-            connection.set_prepared_statement_cache_capacity(64);
+            schema::keep_statements(&connection)?;
             Ok(connection)
         });
         connected.map_err(|error| explain(error.into(), &self.0.file))

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
 /// Each step leads from the version of its place to the next. A step that was released is never edited: a new one is added.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -31,7 +31,7 @@ const MENDED: &str = "CREATE TABLE IF NOT EXISTS shipped (name TEXT PRIMARY KEY,
 pub fn open(file: &Path, patience: Duration) -> anyhow::Result<Connection> {
     let mut connection = Connection::open(file)?;
     connection.busy_timeout(patience)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_statements(&connection)?;
     version(&connection, LATEST)?; // before anything is written: the store of a newer program stays as it is, to the last byte
     // A write-ahead log: readers never wait for a writer, and a process that is killed leaves whole transactions only.
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -39,6 +39,12 @@ pub fn open(file: &Path, patience: Duration) -> anyhow::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     migrate(&mut connection, MIGRATIONS)?;
     Ok(connection)
+}
+
+/// A statement is prepared once, and not again for each value that is bound to it: what is looked for here does not depend on them.
+pub fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// The version of an open file; 0 when it was just made.
