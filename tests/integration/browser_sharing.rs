@@ -84,6 +84,21 @@ async fn a_report_is_put_together_by_hand_and_printed() {
         .run("const shown = (selector) => [...document.querySelectorAll(selector)].some((element) => element.checkVisibility()); return ['nav', '.keep', '.switches', '.faces', 'form'].filter(shown)")
         .await;
     assert_eq!(hidden, json!([]), "what belongs to a screen is not on paper");
+
+    browser.look(718, "light").await; // what A4 leaves between its margins
+    browser.open(&format!("{}/report?lang=en", server.address)).await;
+    let printed = browser.chromium("Page.printToPDF", json!({})).await;
+    let pdf = STANDARD.decode(printed["data"].as_str().unwrap()).unwrap();
+    let pages = String::from_utf8_lossy(&pdf).matches("/Type /Page\n").count();
+    assert!((3..20).contains(&pages), "{pages} pages of the course report without a network");
+    browser.chromium("Emulation.setEmulatedMedia", json!({"media": "print"})).await;
+    let long = browser
+        .run("return [...document.querySelectorAll('main, main *')].filter((element) => !element.closest('svg') && /grid|flex/.test(getComputedStyle(element).display) && element.getBoundingClientRect().height > 1000).map((element) => element.className)")
+        .await;
+    assert_eq!(long, json!([]), "a grid that is longer than a page is laid over what follows");
+    let opened =
+        browser.run("return [...document.querySelectorAll('main details table')].filter((table) => table.checkVisibility()).length").await;
+    assert_eq!(opened, json!(0), "the numbers behind drawings");
     let said = browser.console().await;
     assert!(said.is_empty(), "{said:?}");
 }

@@ -44,7 +44,7 @@ impl JoinPage {
 }
 
 pub async fn show(State(state): State<AppState>, mut shell: Shell, Path(invitation): Path<String>) -> AppResult<Html<String>> {
-    "/".clone_into(&mut shell.here); // the switches would carry the secret along
+    "/sign-in".clone_into(&mut shell.here); // the switches would carry the secret along
     state
         .compute(move |app| {
             let role = app.accounts.invited(&invitation)?;
@@ -67,7 +67,7 @@ pub async fn join(
     way: Way,
     Form(given): Form<Given>,
 ) -> AppResult<Response> {
-    "/".clone_into(&mut shell.here);
+    "/sign-in".clone_into(&mut shell.here);
     let join = move |app: &AppState| {
         let role = app.accounts.invited(&invitation)?;
         let joined = if given.password == given.again {
