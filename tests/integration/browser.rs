@@ -105,9 +105,22 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Its browser ends with the driver that is asked to; a killed one would leave it.
-        let _ = Command::new("kill").args(["-TERM", &self.driver.id().to_string()]).status();
+        // Chromium outlives a driver that is killed, or asked to end: the session has to be ended.
+        self.end_session();
+        let _ = self.driver.kill();
         let _ = self.driver.wait();
+    }
+}
+
+impl Browser {
+    /// Without the client, whose runtime may be gone by now.
+    fn end_session(&self) {
+        use std::io::{Read as _, Write as _};
+        let Some((host, session)) = self.session.trim_start_matches("http://").split_once('/') else { return };
+        let Ok(mut driver) = std::net::TcpStream::connect(host) else { return };
+        let _ = driver.set_read_timeout(Some(Duration::from_secs(10)));
+        let _ = write!(driver, "DELETE /{session} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let _ = driver.read_to_end(&mut Vec::new());
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::Server;
 
-const FEW: usize = 4;
+const FEW: usize = 2;
 const RUN: &str = r#"{"system":"mlp","config":{"dataset":"fashion-mnist-sample","epochs":10000,"units":16}}"#;
 
 /// What was stored of each run: the numbers of its events, and what they say.
