@@ -97,8 +97,8 @@ const PATIENCE: Duration = Duration::from_secs(25);
 #[utoipa::path(get, path = "/api/v1/runs/{id}/projection", tag = "runs",
     params(("id" = String, Path, example = "triplet-report"), ("split" = Option<String>, Query, description = "`train`, `validation`, `test` (the default), or `all`: training images, then test images", example = "test"),
         ("stage" = Option<String>, Query, example = "after"), ("method" = Option<String>, Query, description = "`tsne` (the default) or `pca`", example = "tsne"),
-        ("n" = Option<usize>, Query, description = "2 to 100000; 512 unless told otherwise", example = 512), ("seed" = Option<u64>, Query, example = 0),
-        ("perplexity" = Option<u32>, Query, description = "1 to 500; 30 unless told otherwise", example = 30)),
+        ("n" = Option<usize>, Query, minimum = 2, maximum = 100_000, description = "512 unless told otherwise", example = 512), ("seed" = Option<u64>, Query, example = 0),
+        ("perplexity" = Option<u32>, Query, minimum = 1, maximum = 500, description = "30 unless told otherwise", example = 30)),
     responses((status = 200, body = Projection), (status = 404, description = "No such run, or no such split of its data"), (status = 409, description = "The run is not done, or its network makes no embeddings"),
         (status = 422, description = "A parameter can't be used"), (status = 503, description = "Not done yet; `Retry-After` says when to come again")))]
 async fn projection(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<Json<Projection>> {
