@@ -38,6 +38,22 @@ class Licences(unittest.TestCase):
             self.assertFalse(dependencies.permits(expression, allowed), expression)
 
 
+class Sources(unittest.TestCase):
+    TOP = {".cargo", ".ci", ".gitignore", ".npmrc", "ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml",
+           "LICENSE-APACHE", "LICENSE-MIT", "Makefile", "README.md", "SECURITY.md", "benches", "build.rs", "data", "deny.toml", "docs", "locales",
+           "package-lock.json", "package.json", "packaging", "rustfmt.toml", "src", "static", "templates", "tests", "tools"}
+    LARGEST = 9_000_000  # the embeddings and maps of a shipped run
+
+    def test_nothing_is_kept_that_came_here_by_accident(self):
+        if not (ROOT / ".git").exists():
+            self.skipTest("not a clone")
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip("\0").split("\0")
+        self.assertGreater(len(names), 500)
+        self.assertEqual({name.split("/")[0] for name in names} - self.TOP, set(), "what is this for? name it here and in ARCHITECTURE.md")
+        large = [name for name in names if (ROOT / name).is_file() and (ROOT / name).stat().st_size > self.LARGEST]
+        self.assertEqual(large, [], "everybody who clones this carries these for ever")
+
+
 class SetUp(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -80,6 +96,12 @@ class SetUp(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("rustup", done.stderr)
         self.assertIn("apt-get install g++", done.stderr)
+
+    def test_what_tests_alone_need_never_stops_anybody(self):
+        with unittest.mock.patch.object(setup.os, "geteuid", return_value=1000), contextlib.redirect_stdout(io.StringIO()) as said:
+            with unittest.mock.patch.dict(setup.TEST_PACKAGES, {"chromium": lambda: None, "chromium-driver": lambda: True, "libfaketime": lambda: False}):
+                setup.tests()
+        self.assertIn("sudo apt-get install chromium libfaketime", said.getvalue())
 
     def test_a_wrong_libtorch_is_refused(self):
         environment = {**os.environ, "LIBTORCH": str(self.folder)}
