@@ -24,7 +24,7 @@ serve: setup
 	$(CARGO) run --release -- serve $(ARGS)
 
 test: setup
-	@$(PYTHON) tools/setup.py browser
+	@$(PYTHON) tools/setup.py tests
 	@$(PYTHON) tools/verify.py test
 
 check: setup

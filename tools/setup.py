@@ -1,9 +1,9 @@
 """Brings what the build needs and cargo does not: libtorch and the npm packages. `make setup` runs it.
 
-    python3 tools/setup.py            everything below but the browser
+    python3 tools/setup.py            libtorch and the packages
     python3 tools/setup.py libtorch   libtorch into the user's cache, and a link named libtorch here
     python3 tools/setup.py packages   node_modules, as package-lock.json says
-    python3 tools/setup.py browser    Chromium for the browser tests, where apt-get and root allow it
+    python3 tools/setup.py tests      what tests alone need, where apt-get and root allow it: Chromium, libfaketime
     python3 tools/setup.py licences   libtorch's licences, where a set-up before this one kept none (`make dist` passes them on)
 
 Safe to interrupt, to repeat and to run twice at once: each part is built beside its place and renamed into it under a
@@ -29,6 +29,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torchboard"
 GIGABYTE = 10**9
 LINKER_SCRIPT = "INPUT(libtorch_cpu.so libc10.so)\n"
+# Debian's names, and whether each is here. libfaketime shows a process another clock, so that no test turns the machine's.
+TEST_PACKAGES = {
+    "chromium": lambda: shutil.which("chromium"),
+    "chromium-driver": lambda: shutil.which("chromedriver"),
+    "libfaketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),
+}
 
 
 class Missing(Exception):
@@ -36,7 +42,7 @@ class Missing(Exception):
 
 
 def main(arguments):
-    parts = {"libtorch": [libtorch], "packages": [packages], "browser": [browser], "licences": [licences], None: [tools, libtorch, packages]}
+    parts = {"libtorch": [libtorch], "packages": [packages], "tests": [tests], "licences": [licences], None: [tools, libtorch, packages]}
     wanted = arguments[0] if arguments else None
     if len(arguments) > 1 or wanted not in parts:
         sys.exit(__doc__)
@@ -165,22 +171,24 @@ def npm():
     return [str(folder / "bin" / "node"), str(folder / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
-def browser():
-    """Chromium and its driver for the browser tests. Never fails: without them those tests are skipped and say so."""
-    if shutil.which("chromium") and shutil.which("chromedriver"):
-        print("browser: chromium and chromedriver are installed")
+def tests():
+    """What tests alone need: Chromium and its driver, and a library that shows a process another clock. Never fails: tests that lack
+    theirs are skipped and say so."""
+    lacking = [package for package, is_there in TEST_PACKAGES.items() if not is_there()]
+    if not lacking:
+        print(f"for the tests: {', '.join(TEST_PACKAGES)} are installed")
         return
-    by_hand = "the browser tests will be skipped; to run them: sudo apt-get install chromium chromium-driver"
+    by_hand = f"some tests will be skipped; to run them: sudo apt-get install {' '.join(lacking)}"
     if not shutil.which("apt-get") or os.geteuid() != 0:
-        print(f"browser: chromium or chromedriver is missing, and only root can install them with apt-get: {by_hand}")
+        print(f"for the tests: {', '.join(lacking)} missing, and only root can install with apt-get: {by_hand}")
         return
-    print("browser: installing chromium and chromium-driver", flush=True)
+    print(f"for the tests: installing {', '.join(lacking)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", "chromium-driver"]):
+    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", *lacking]):
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             print(done.stdout[-2000:])
-            print(f"browser: `{' '.join(command)}` failed: {by_hand}")
+            print(f"for the tests: `{' '.join(command)}` failed: {by_hand}")
             return
 
 
