@@ -180,7 +180,9 @@ export class Atlas {
     panel.hidden = index < 0;
     if (index < 0) return;
     const own = this.image(index);
-    const answer = await fetch(`${base}/api/v1/runs/${this.run}/neighbors?split=${own.split}&index=${own.index}`);
+    const answer = await fetch(`${base}/api/v1/runs/${this.run}/neighbors?split=${own.split}&index=${own.index}`, {
+      headers: { "accept-language": document.documentElement.lang },
+    });
     const found = await answer.json();
     if (this.picked.index !== index) return;
     const reading = panel.querySelector(".reading");

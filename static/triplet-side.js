@@ -55,7 +55,9 @@ export class Side {
     });
     source.onerror = async () => {
       if (source.readyState !== EventSource.CLOSED) return;
-      const answer = await fetch(address, { headers: { accept: "application/json" } });
+      const answer = await fetch(address, {
+        headers: { accept: "application/json", "accept-language": document.documentElement.lang },
+      });
       const problem = answer.ok ? {} : await answer.json().catch(() => ({}));
       if (!answer.ok) this.tell({ phase: "failed", reason: problem.detail ?? answer.status });
     };

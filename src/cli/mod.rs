@@ -45,7 +45,7 @@ enum Command {
     Fetch(fetch::FetchArguments),
     /// Write a run or a study, with all it said and its weights, as one file
     Export(portable::ExportArguments),
-    /// Take in a file that `torchboard export` wrote
+    /// Take in a file that `torchboard export` wrote, or that another Torchboard gives by a link
     Import(portable::ImportArguments),
     /// Copy the data folder into one file, while servers and trainings run
     Backup(backup::BackupArguments),

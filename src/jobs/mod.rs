@@ -51,7 +51,10 @@ pub use self::{
     maps::{Frame, Map, Maps, Method, Standing, Unfolding, Wanted},
     operating::{ChosenExponent, ChosenThreshold, Class, OperatingPoints, PriorSweep},
     plan::{Plan, hardware, repeat, resume, versions},
-    portable::{Imported, Preview, PreviewedRun, export, export_file, import, import_file, preview},
+    portable::{
+        Imported, Preview, PreviewedRun, SENT_AT_MOST, export, export_file, export_within, fetch_linked, import, import_file, preview,
+        runs_of_study,
+    },
     queue::Queue,
     recovery::recover,
     shipped::import_shipped,

@@ -38,14 +38,19 @@ pub fn import_shipped(store: &Store) -> AppResult<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(AT_ONCE).build().map_err(anyhow::Error::from)?;
     let unpacked: Vec<_> =
         pool.install(|| missing.par_iter().map(|(_, _, file)| unpack(store, Cursor::new(&file.data), Origin::Shipped)).collect());
+    let mut runs = 0;
     // One after the other: the order in which runs come is told by lists.
     for ((name, sha256, _), unpacked) in missing.iter().zip(unpacked) {
         match unpacked.and_then(|unpacked| unpacked.take_in(store)) {
-            Ok(imported) => tracing::info!(file = %name, runs = imported.runs.len(), "imported runs that came with the program"),
+            Ok(imported) => {
+                tracing::debug!(file = %name, runs = imported.runs.len(), "imported runs that came with the program");
+                runs += imported.runs.len();
+            }
             Err(AppError::Invalid { field, reason }) => tracing::warn!(file = %name, "not imported: {field}: {reason}"),
             Err(other) => return Err(other),
         }
         store.remember_shipped(name, sha256)?;
     }
+    tracing::info!(runs, files = missing.len(), "imported runs that came with the program");
     Ok(())
 }

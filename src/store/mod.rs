@@ -41,7 +41,7 @@ pub use self::{
     reports::{Block, Report},
     run_rows::check_id,
     runs::{Best, Change, DatasetUse, NewRun, Origin, Run},
-    shares::{NewShare, Share, SharedPage},
+    shares::{NewShare, Share, SharedFile, SharedPage},
     studies::{NewStudy, Study, StudyEvent, Trial, TrialState},
 };
 use crate::error::{AppError, AppResult};

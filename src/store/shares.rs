@@ -27,6 +27,8 @@ pub struct Share {
     pub expires_at: Option<Timestamp>,
     /// How often it was opened.
     pub views: u64,
+    /// The size of the file of its runs in bytes, where it has one.
+    pub file: Option<u64>,
 }
 
 /// What a link shows in one language.
@@ -42,6 +44,15 @@ pub struct SharedPage {
     pub policy: String,
     /// HTML, by gzip.
     pub page: Vec<u8>,
+}
+
+/// The file of the runs that a page shows, which goes with a link to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedFile {
+    /// What it is called.
+    pub name: String,
+    /// As `torchboard export` writes it.
+    pub bytes: Vec<u8>,
 }
 
 /// A link to be.
@@ -61,10 +72,13 @@ pub struct NewShare<'a> {
     pub card: &'a [u8],
     /// What it shows, in each language.
     pub pages: &'a [SharedPage],
+    /// What it gives beside that.
+    pub file: Option<SharedFile>,
 }
 
-/// Columns of [`share_at`].
-const SHARE: &str = "number, title, address, created_by, created_ms, expires_ms, views";
+/// Columns of [`share_at`]. How long a file is, is known without reading it.
+const SHARE: &str = "number, title, address, created_by, created_ms, expires_ms, views, \
+    (SELECT length(file) FROM share_files WHERE share = number)";
 
 impl Store {
     /// Keeps a link with what it shows. Those that have ended are forgotten.
@@ -85,8 +99,12 @@ impl Store {
                 let insert = "INSERT INTO share_pages (share, language, title, about, policy, page) VALUES (?, ?, ?, ?, ?, ?)";
                 transaction.execute(insert, params![share.number, page.language, page.title, page.about, page.policy, page.page])?;
             }
+            if let Some(file) = &new.file {
+                let insert = "INSERT INTO share_files (share, name, file) VALUES (?, ?, ?)";
+                transaction.execute(insert, params![share.number, file.name, file.bytes])?;
+            }
             audit(transaction, new.by.0, "share", new.address, new.by.1)?;
-            Ok(share)
+            Ok(Share { file: new.file.as_ref().map(|file| file.bytes.len() as u64), ..share })
         })
     }
 
@@ -132,6 +150,18 @@ impl Store {
             .ok_or_else(no_share)
     }
 
+    /// What the file is called that the link gives whose secret has this hash, and the file.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] when there is no such link, or none any more, or it gives no file.
+    pub fn share_file(&self, secret: &str) -> AppResult<(String, Vec<u8>)> {
+        let query = "SELECT name, file FROM share_files JOIN shares ON number = share \
+            WHERE secret = ? AND (expires_ms IS NULL OR expires_ms > ?)";
+        let file = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.read(|connection| connection.prepare_cached(query)?.query_row(params![secret, now_ms()], file).optional())?
+            .ok_or_else(no_share)
+    }
+
     /// Ends a link: one of `owner`, or anybody's where none is named.
     ///
     /// # Errors
@@ -152,7 +182,7 @@ fn no_share() -> AppError {
 }
 
 fn share_at(row: &Row<'_>) -> rusqlite::Result<Share> {
-    let (expires, views): (Option<i64>, i64) = (row.get(5)?, row.get(6)?);
+    let (expires, views, file): (Option<i64>, i64, Option<i64>) = (row.get(5)?, row.get(6)?, row.get(7)?);
     Ok(Share {
         number: row.get(0)?,
         title: row.get(1)?,
@@ -161,6 +191,7 @@ fn share_at(row: &Row<'_>) -> rusqlite::Result<Share> {
         created_at: at(row.get(4)?),
         expires_at: expires.map(at),
         views: views.unsigned_abs(),
+        file: file.map(i64::unsigned_abs),
     })
 }
 
@@ -174,7 +205,7 @@ mod tests {
     }
 
     fn new<'a>(secret: &'a str, by: &'a str, lifetime_ms: Option<i64>, pages: &'a [SharedPage]) -> NewShare<'a> {
-        NewShare { secret, title: "A run", address: "/runs/a", by: (by, "10.0.0.1"), lifetime_ms, card: b"png", pages }
+        NewShare { secret, title: "A run", address: "/runs/a", by: (by, "10.0.0.1"), lifetime_ms, card: b"png", pages, file: None }
     }
 
     #[test]
@@ -197,6 +228,37 @@ mod tests {
             store.read(|connection| connection.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get::<_, i64>(0))).unwrap()
         };
         assert_eq!((kept("shares"), kept("share_pages")), (2, 4));
+    }
+
+    #[test]
+    fn a_file_stays_with_its_link_and_goes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let pages = [page("en")];
+        let file = SharedFile { name: "a.torchboard".into(), bytes: b"runs".to_vec() };
+        let share = |secret: &str, lifetime_ms: Option<i64>, file: Option<&SharedFile>| {
+            store.share(&NewShare { file: file.cloned(), ..new(secret, "sara", lifetime_ms, &pages) }).unwrap()
+        };
+        let kept =
+            || store.read(|connection| connection.query_row("SELECT COUNT(*) FROM share_files", [], |row| row.get::<_, i64>(0))).unwrap();
+        let refused = |secret: &str| match store.share_file(secret) {
+            Err(AppError::NotFound { what, .. }) => what,
+            other => panic!("{other:?}"),
+        };
+        let with = share("s1", None, Some(&file));
+        assert_eq!((with.file, store.open_share("s1", "en").unwrap().0.file), (Some(4), Some(4)));
+        assert_eq!(store.share_file("s1").unwrap(), (file.name.clone(), file.bytes.clone()));
+        assert_eq!(share("s2", None, None).file, None);
+        let sizes: Vec<Option<u64>> = store.shares().unwrap().into_iter().map(|share| share.file).collect();
+        assert_eq!(sizes, [None, Some(4)]);
+        // In the same words, whether there is no such link, none any more, or one without a file.
+        share("s3", Some(-1), Some(&file));
+        assert_eq!((refused("s2"), refused("s3")), (refused("none"), refused("none")));
+        assert_eq!(kept(), 2);
+        share("s4", None, None);
+        assert_eq!(kept(), 1, "one that has ended is forgotten when the next is made");
+        store.revoke_share(with.number, None, ("admin", "")).unwrap();
+        assert_eq!((refused("s1"), kept()), (refused("none"), 0));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use axum::{
 use super::{
     AppState,
     access::{Caller, is_for_programs},
+    language::Language,
     shell::Shell,
 };
 use crate::error::AppError;
@@ -108,29 +109,44 @@ struct ErrorPage {
 /// Gives errors their face, whoever made them (a handler, the router, an extractor, a panic), and every answer its headers.
 pub async fn give_faces(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let asked = (!is_for_programs(path)).then(|| (request.uri().clone(), request.headers().clone()));
+    let is_for_programs = is_for_programs(path);
+    let (uri, headers) = (request.uri().clone(), request.headers().clone());
     let mut response = next.run(request).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         let caller = response.extensions_mut().remove().unwrap_or(Caller::Nobody);
-        response = face(response, asked.map(|(uri, headers)| Shell::new(&state, &uri, &headers, &caller, ""))).await;
+        response = match is_for_programs {
+            true => face(response, Reader::Program(Language::of_headers(&headers))).await,
+            false => face(response, Reader::Person(Box::new(Shell::new(&state, &uri, &headers, &caller, "")))).await,
+        };
     }
     secure(response.headers_mut());
     response
 }
 
-async fn face(response: Response, shell: Option<Shell>) -> Response {
+/// Who is told of an error.
+enum Reader {
+    /// In the language that it asks for, or English.
+    Program(Language),
+    Person(Box<Shell>),
+}
+
+async fn face(response: Response, reader: Reader) -> Response {
     let (mut parts, body) = response.into_parts();
     let is_made = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if is_made {
         return Response::from_parts(parts, body);
     }
-    let problem = match parts.extensions.remove::<Problem>() {
+    let mut problem = match parts.extensions.remove::<Problem>() {
         Some(problem) => problem,
         None => Problem::new(parts.status, "about:blank", detail(parts.status, body).await),
     };
-    let mut face = match shell {
-        None => ([(header::CONTENT_TYPE, "application/problem+json")], Json(&problem)).into_response(),
-        Some(shell) => match (ErrorPage { shell, problem }).render() {
+    let mut face = match reader {
+        Reader::Program(language) => {
+            problem.detail = language.retell_plainly(&problem.detail);
+            let headers = [(header::CONTENT_LANGUAGE, language.tag()), (header::VARY, "accept-language")];
+            (headers, Json(&problem)).into_response()
+        }
+        Reader::Person(shell) => match (ErrorPage { shell: *shell, problem }).render() {
             Ok(page) => Html(page).into_response(),
             Err(error) => error.to_string().into_response(),
         },

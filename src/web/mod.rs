@@ -17,6 +17,7 @@ mod pages;
 mod parameters;
 pub mod prefix;
 mod press;
+mod retold;
 mod serving;
 mod shell;
 mod state;

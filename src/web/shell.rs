@@ -1,5 +1,6 @@
 //! What surrounds every page: language, theme, navigation, breadcrumbs.
 
+use askama::filters::Safe;
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Uri, request::Parts},
@@ -133,9 +134,24 @@ impl Shell {
         self.language.say(key)
     }
 
+    /// A sentence of the program in the reader's language, as HTML.
+    pub fn retell(&self, english: &str) -> Safe<String> {
+        self.language.retell(english)
+    }
+
+    /// The same without markup, for attributes.
+    pub fn retell_plainly(&self, english: &str) -> String {
+        self.language.retell_plainly(english)
+    }
+
     /// Whether this page can be kept as a file and shown to others.
     pub fn is_keepable(&self) -> bool {
         press::is_keepable(&self.here)
+    }
+
+    /// Whether this page is one on given runs, whose file can go with it.
+    pub fn shows_runs(&self) -> bool {
+        press::runs_of(&self.here).is_some()
     }
 
     /// What a page says of an error with this status.

@@ -49,11 +49,11 @@ async fn a_page_is_shared_from_its_foot_and_opened_by_another() {
     owner.look(1280, "light").await;
     guest.look(390, "light").await;
     owner.open(&format!("{}/runs/{RUN}?lang=en", server.address)).await;
-    owner.run("document.querySelector('.keep form').requestSubmit()").await;
+    owner.run("document.querySelector('label[for=keep-file]').click(); document.querySelector('.keep form').requestSubmit()").await;
     let link = eventually(&owner, "return document.querySelector('.secret a')?.href").await;
     guest.open(link.as_str().unwrap()).await;
-    let shown = guest.run("return [document.querySelector('h1').textContent.length > 0, document.scripts.length, document.forms.length, document.querySelector('.stamp').textContent.includes('UTC')]").await;
-    assert_eq!(shown, json!([true, 0, 0, true]));
+    let shown = guest.run("return [document.querySelector('h1').textContent.length > 0, document.scripts.length, document.forms.length, document.querySelector('.stamp').textContent.includes('UTC'), new URL(document.querySelector('.stamp a[download]').href).pathname === `${location.pathname}/runs.torchboard`]").await;
+    assert_eq!(shown, json!([true, 0, 0, true, true]));
     guest.run("document.querySelector('.stamp a').click()").await;
     eventually(&guest, "return document.documentElement.lang === 'fa' && document.documentElement.dir === 'rtl'").await;
     let said = guest.console().await;

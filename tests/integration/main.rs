@@ -23,6 +23,7 @@ mod glove;
 mod hostile;
 mod hostile_files;
 mod kills;
+mod languages;
 mod lesion_evaluation;
 mod lesion_uploads;
 mod lesions;

@@ -4,6 +4,7 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command, time:
 
 use crate::{
     runs::{kill, lines, train, workers_of},
+    studies,
     support::{Server, command},
 };
 
@@ -217,6 +218,74 @@ async fn a_clock_that_was_set_back_breaks_no_page_and_no_training() {
     let next = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
     server.run_in_state(&next, "done").await;
     assert_eq!(server.json("/api/v1/runs", 200).await["items"].as_array().unwrap().len(), 3);
+}
+
+/// Shows a process another clock, which the file tells; `None` where it is not installed.
+fn library_of_another_clock() -> Option<std::path::PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?;
+    folders.filter_map(Result::ok).map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|library| library.is_file())
+}
+
+/// A clock that a test sets: that of the machine is left alone.
+struct Clock {
+    library: std::path::PathBuf,
+    file: tempfile::NamedTempFile,
+}
+
+impl Clock {
+    fn set(&self, ahead: &str) {
+        std::fs::write(self.file.path(), ahead).unwrap();
+    }
+
+    /// Only what tells the time of day is shown another: a clock that is set does not change how long things take.
+    fn environment(&self) -> Vec<(&str, std::ffi::OsString)> {
+        vec![
+            ("LD_PRELOAD", self.library.clone().into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file.path().into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+            ("FAKETIME_NO_CACHE", "1".into()),
+        ]
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_while_it_trains_and_tunes_loses_nothing() {
+    let Some(library) = library_of_another_clock() else {
+        println!("skipped: a_clock_that_jumps_while_it_trains_and_tunes_loses_nothing (sudo apt-get install libfaketime)");
+        return;
+    };
+    let clock = Clock { library, file: tempfile::NamedTempFile::new().unwrap() };
+    clock.set("+0");
+    let server = Server::start_in(&clock.environment());
+    let whole = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    let whole = server.run_in_state(&whole, "done").await;
+    let study = server.start_study(&studies::study(4, 40)).await;
+    let id = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
+    // Years ahead, before anything was stored, and back, while everything goes on.
+    for (epoch, ahead) in [(40, "+3650d"), (120, "-3650d"), (200, "+1d"), (280, "+0")] {
+        server.run_when(&id, |run| run["progress"]["epoch"].as_u64() > Some(epoch) || run["state"] == "done").await;
+        clock.set(ahead);
+        for page in ["/", "/runs", "/fashion", "/studies", &format!("/runs/{id}"), &format!("/studies/{study}")] {
+            let text = server.page(page).await;
+            assert!(!text.contains("NaN") && !text.contains("−1 "), "{page} at {ahead}");
+        }
+        assert_eq!(server.get("/health").await.status(), 200);
+    }
+    let done = server.run_in_state(&id, "done").await;
+    assert_eq!(done["weights"], whole["weights"], "what is learned does not depend on the time of day");
+    // Every event is there, in the order in which it was said, whatever its time.
+    let metrics = server.json(&format!("/api/v1/runs/{id}/metrics"), 200).await;
+    let losses: Vec<_> = metrics["series"].as_array().unwrap().iter().filter(|series| series["name"] == "loss").collect();
+    assert!(!losses.is_empty());
+    for series in losses {
+        let epochs: Vec<u64> = series["points"].as_array().unwrap().iter().map(|point| point[0].as_u64().unwrap()).collect();
+        assert_eq!(series["count"], 400);
+        assert!(epochs.is_sorted());
+    }
+    let told = server.events(&id).await;
+    assert!(told.iter().zip(1..).all(|((number, ..), expected)| *number == expected), "numbers have no gaps");
+    let ended = server.study_when(&study, |study| study["state"] == "done").await;
+    assert_eq!(ended["trials"].as_array().unwrap().iter().filter(|trial| trial["state"] == "done").count(), 4);
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// Every event of a run that has ended.
-    async fn events(&self, id: &str) -> Vec<(u64, String, Value)> {
+    pub async fn events(&self, id: &str) -> Vec<(u64, String, Value)> {
         let response = self.get(&format!("/api/v1/runs/{id}/events")).await;
         assert_eq!(response.status(), 200);
         parse_events(&response.text().await.unwrap())

@@ -130,6 +130,169 @@ async fn a_link_opens_what_it_shows_and_nothing_else() {
     assert_eq!(post(&server, "/shares", &admin, "page=/words&days=99999").await.status(), 422);
 }
 
+/// The answer to a form with this link.
+async fn give_link(server: &Server, cookie: &str, link: &str) -> Response {
+    const BOUNDARY: &str = "between-fields";
+    let body = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"link\"\r\n\r\n{link}\r\n--{BOUNDARY}--\r\n");
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    server.request("POST", "/imports").header("cookie", cookie).header("content-type", kind).body(body).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_link_gives_the_file_of_its_runs_and_another_server_takes_it_in() {
+    let server = shared(&[]);
+    bring(&server);
+    let [admin, trainer, viewer] = people(&server).await;
+    let address = format!("/runs/{RUN}");
+    assert!(text(get(&server, &address, &trainer).await).await.contains("<label class=\"choice\" for=\"keep-file\">"));
+    assert!(!text(get(&server, "/words", &trainer).await).await.contains("keep-file"), "there are no runs on it");
+    let made = post(&server, "/shares", &trainer, &format!("page={address}&days=7&file=yes")).await;
+    assert_eq!(made.status(), 200);
+    let made = text(made).await;
+    let path = link(&made);
+    assert!(made.contains("<small>File of its runs ("), "the list tells of it: {made}");
+
+    // Whoever has the link gets what the run's own page gives, and needs no account for it.
+    let given = server.get(&format!("{path}/runs.torchboard")).await;
+    assert_eq!(given.status(), 200);
+    for (name, value) in [
+        ("content-type", "application/zip"),
+        ("content-disposition", "attachment; filename=\"fashion-untuned.torchboard\""),
+        ("cache-control", "private, no-store"),
+        ("x-robots-tag", "noindex"),
+    ] {
+        assert_eq!(given.headers()[name], value);
+    }
+    let file = given.bytes().await.unwrap();
+    assert!(file == get(&server, &format!("{address}/file"), &viewer).await.bytes().await.unwrap(), "it is another file");
+    let secret = path.trim_start_matches("/s/");
+    let shown = server.page(&path).await;
+    assert!(shown.contains(&format!("<a href=\"{secret}/runs.torchboard\" download>File of its runs (")), "{shown}");
+    assert!(server.page(&format!("{path}?lang=fa")).await.contains("/runs.torchboard\" download>فایل اجراها ("));
+
+    // Another server looks into it first, and then takes it in.
+    let other = Server::start();
+    let link_of = |path: &str| format!("{}{path}", server.address);
+    let looked = give_link(&other, "", &format!(" {}?lang=fa ", link_of(&path))).await;
+    assert_eq!(looked.status(), 200);
+    let looked = text(looked).await;
+    assert!(looked.contains("<bdi>Untuned network of the report</bdi>"), "{looked}");
+    assert_eq!(other.get(&format!("/api/v1{address}")).await.status(), 404, "nothing is taken in by looking");
+    let decide = looked.split("action=\"/imports/").nth(1).unwrap().split('"').next().unwrap();
+    let taken = post(&other, &format!("/imports/{decide}"), "", "action=import").await;
+    assert_eq!((taken.status().as_u16(), taken.headers()["location"].to_str().unwrap()), (303, address.as_str()));
+    let of = async |server: &Server| get(server, &format!("/api/v1{address}"), &viewer).await.json::<Value>().await.unwrap();
+    let (here, there) = (of(&server).await, of(&other).await);
+    assert_eq!((&there["best"], &there["weights"], &there["origin"]), (&here["best"], &here["weights"], &Value::from("imported")));
+
+    // It is given as long as the link shows the page, whatever becomes of the run, and in one word with it refused.
+    let deleted = server.request("DELETE", &format!("/api/v1{address}")).header("cookie", &trainer).send().await.unwrap();
+    assert!(deleted.status().is_success());
+    assert!(server.get(&format!("{path}/runs.torchboard")).await.bytes().await.unwrap() == file, "the run is gone, its file is not");
+    assert_eq!(post(&server, "/shares/1", &admin, "").await.status(), 303);
+    assert_eq!(server.get(&format!("{path}/runs.torchboard")).await.status(), 404);
+    let refused = give_link(&other, "", &link_of(&path)).await;
+    assert_eq!(refused.status(), 422);
+    assert!(text(refused).await.contains("gives no file of runs"));
+}
+
+#[tokio::test]
+async fn a_study_and_runs_beside_each_other_are_given_whole() {
+    let server = Server::start();
+    bring(&server);
+    let study = format!("{}/data/runs/fashion-study-3.torchboard", env!("CARGO_MANIFEST_DIR"));
+    let brought = command().args(["import", &study, "--data-dir"]).arg(server.data_dir()).output().unwrap();
+    assert!(brought.status.success(), "{}", String::from_utf8_lossy(&brought.stderr));
+    let brought = String::from_utf8(brought.stdout).unwrap();
+    let ids: Vec<&str> = brought.lines().collect(); // the study's, then those of its trials
+    let page = |page: &str| form_urlencoded::byte_serialize(page.as_bytes()).collect::<String>();
+    for (shown, expected) in [
+        (format!("/studies/{}", ids[0]), brought.clone()),
+        (format!("/compare?run={RUN}&scale=log&run={}", ids[2]), format!("{RUN}\n{}\n", ids[2])),
+    ] {
+        let made = post(&server, "/shares", "", &format!("page={}&days=0&file=yes", page(&shown))).await;
+        assert_eq!(made.status(), 200, "{shown}");
+        let path = link(&text(made).await);
+        let link = format!("{}{path}", server.address);
+        let folder = tempfile::tempdir().unwrap();
+        let taken = command().args(["import", &link, "--data-dir"]).arg(folder.path()).output().unwrap();
+        assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+        assert_eq!(String::from_utf8(taken.stdout).unwrap(), expected, "{shown}");
+        let again = command().args(["import", &link[..link.len() - 1], "--data-dir"]).arg(folder.path()).output().unwrap();
+        assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("is no shared link"));
+    }
+}
+
+#[tokio::test]
+async fn a_link_gives_no_file_unless_it_was_made_with_one() {
+    let server = Server::start();
+    bring(&server);
+    let address = format!("/runs/{RUN}");
+    let made = async |asked: &str| post(&server, "/shares", "", &format!("days=7&{asked}")).await;
+    for asked in [format!("page={address}"), format!("page={address}&file=no")] {
+        let path = link(&text(made(&asked).await).await);
+        assert_eq!(server.get(&format!("{path}/runs.torchboard")).await.status(), 404, "{asked}");
+        assert!(!server.page(&path).await.contains("runs.torchboard"));
+    }
+    for (asked, status, said) in [
+        ("page=/skin&file=yes".to_owned(), 422_u16, "can go with the page of a run"),
+        ("page=/runs&file=yes".to_owned(), 422, "can go with the page of a run"),
+        ("page=/compare&file=yes".to_owned(), 422, "can go with the page of a run"),
+        (format!("page={address}&file=maybe"), 422, "expected yes or no"),
+        ("page=/runs/none&file=yes".to_owned(), 404, "none"),
+    ] {
+        let refused = made(&asked).await;
+        assert_eq!(refused.status(), status, "{asked}");
+        let page = text(refused).await;
+        assert!(page.contains(said), "{asked}: {page}");
+    }
+    let body = r#"{"system":"mlp","name":"long","config":{"dataset":"fashion-mnist-sample","epochs":4000,"units":64}}"#;
+    let id = server.post("/api/v1/runs", body, 202).await["id"].as_str().unwrap().to_owned();
+    let refused = made(&format!("page=/runs/{id}&file=yes")).await;
+    assert_eq!(refused.status(), 409);
+    assert!(text(refused).await.contains("has not ended"));
+    let list = server.page("/shares").await;
+    assert_eq!(
+        (list.matches("action=\"/shares/").count(), list.matches("File of its runs").count()),
+        (2, 0),
+        "no link was made without it"
+    );
+}
+
+#[tokio::test]
+async fn a_link_to_take_in_opens_nothing_else_to_whoever_gives_it() {
+    let server = shared(&[]);
+    let [_, trainer, viewer] = people(&server).await;
+    let secret = "a".repeat(43);
+    let here = format!("{}/s/{secret}", server.address);
+    assert_eq!(give_link(&server, &viewer, &here).await.status(), 403);
+    assert_eq!(give_link(&server, "", &here).await.status(), 401);
+    assert!(!server.data_dir().join("uploads").exists(), "nothing was fetched");
+    let encrypted = shared(&["--self-signed"]);
+    for (link, said) in [
+        (String::new(), "is no shared link"),
+        ("file:///etc/passwd".to_owned(), "is no shared link"),
+        (format!("file:///s/{secret}"), "is no shared link"),
+        (format!("{}/health", server.address), "is no shared link"),
+        (format!("{}/metrics?x=/s/{secret}", server.address), "is no shared link"),
+        (format!("{}/../metrics#/s/{secret}", server.address), "is no shared link"),
+        ("x".repeat(1 << 20), "is no shared link"),
+        (here, "gives no file of runs"),
+        // No port of any service.
+        (format!("http://127.0.0.1:1/s/{secret}"), "does not answer"),
+        (format!("{}/s/{secret}", encrypted.address), "whose certificate this machine does not trust"),
+        (format!("{}/s/{secret}", encrypted.address.replace("https", "http")), "does not answer"),
+    ] {
+        let refused = give_link(&server, &trainer, &link).await;
+        let short: String = link.chars().take(80).collect();
+        assert_eq!(refused.status(), 422, "{short}");
+        let page = text(refused).await;
+        assert!(page.contains("Nothing can be taken in by this link: it") && page.contains(said), "{short}: {page}");
+    }
+    let left = std::fs::read_dir(server.data_dir().join("uploads")).unwrap().count();
+    assert_eq!(left, 0, "what was refused is not kept");
+}
+
 #[tokio::test]
 async fn a_page_is_one_file_that_needs_no_server() {
     let server = Server::start();

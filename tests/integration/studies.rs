@@ -16,13 +16,13 @@ use crate::{
 const SPACE: &str =
     r#"{"units":{"type":"integer","min":4,"max":16,"step":4},"learning_rate":{"type":"choice","values":[0.0001,0.001,0.01]}}"#;
 
-fn study(trials: u64, epochs: u64) -> Value {
+pub fn study(trials: u64, epochs: u64) -> Value {
     json!({ "system": "mlp", "name": "first", "sampler": "bayesian", "objective": "validation_accuracy", "max_trials": trials, "epochs": epochs,
         "space": serde_json::from_str::<Value>(SPACE).unwrap(), "seed": 3, "config": { "dataset": "fashion-mnist-sample" } })
 }
 
 impl Server {
-    async fn study_when(&self, id: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub async fn study_when(&self, id: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
             let study = self.json(&format!("/api/v1/studies/{id}"), 200).await;
@@ -34,7 +34,7 @@ impl Server {
         }
     }
 
-    async fn start_study(&self, body: &Value) -> String {
+    pub async fn start_study(&self, body: &Value) -> String {
         self.post("/api/v1/studies", &body.to_string(), 202).await["id"].as_str().unwrap().to_owned()
     }
 }

@@ -1,7 +1,7 @@
 //! A real server on a free port with a small vector set in a temporary folder, and a client for it.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fmt::Write as _,
     io::{BufRead as _, BufReader},
     path::Path,
@@ -57,6 +57,15 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         import_small_set(folder.path());
         let (child, address, lines) = spawn(folder.path(), arguments);
+        let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
+        Self { address, child, lines: Mutex::new(lines), client, folder, datasets: None }
+    }
+
+    /// As [`Self::start`], with more in its environment.
+    pub fn start_in(environment: &[(&str, OsString)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        import_small_set(folder.path());
+        let (child, address, lines) = spawn_as(folder.path(), &["--without-shipped-runs".as_ref()], environment);
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
         Self { address, child, lines: Mutex::new(lines), client, folder, datasets: None }
     }
@@ -145,7 +154,7 @@ pub struct Served {
 impl Served {
     /// On a folder that may be empty.
     pub fn start(folder: &Path) -> Self {
-        let (child, address, _) = spawn_as(folder, &[]);
+        let (child, address, _) = spawn_as(folder, &[], &[]);
         Self { child, address }
     }
 }
@@ -159,11 +168,12 @@ impl Drop for Served {
 
 /// A server on this folder without the runs that come with the program, and its address.
 fn spawn(folder: &Path, arguments: &[&OsStr]) -> (Child, String, mpsc::Receiver<String>) {
-    spawn_as(folder, &[&["--without-shipped-runs".as_ref()], arguments].concat())
+    spawn_as(folder, &[&["--without-shipped-runs".as_ref()], arguments].concat(), &[])
 }
 
-fn spawn_as(folder: &Path, arguments: &[&OsStr]) -> (Child, String, mpsc::Receiver<String>) {
+fn spawn_as(folder: &Path, arguments: &[&OsStr], environment: &[(&str, OsString)]) -> (Child, String, mpsc::Receiver<String>) {
     let mut child = command()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .args(["serve", "--address", "127.0.0.1:0", "--device", "cpu", "--data-dir"])
         .arg(folder)
         .args(arguments)

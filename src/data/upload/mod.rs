@@ -7,9 +7,13 @@ mod hostile;
 
 use std::io::Cursor;
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
+use fast_image_resize::{
+    FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::{U8, U8x3},
+};
 use image::{
-    DynamicImage, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Limits,
+    DynamicImage, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Limits, Luma, Rgb,
     codecs::{png::PngDecoder, webp::WebPDecoder},
 };
 
@@ -134,21 +138,30 @@ fn decode(bytes: &[u8]) -> AppResult<(DynamicImage, Vec<Step>)> {
     Ok((picture, steps))
 }
 
+/// Pixels of uploads, which are grey, or red, green and blue.
+///
+/// The kind is known to the compiler, which would build kernels for all of the library's kinds otherwise: a sixth of this crate.
+trait Scalable: image::Pixel<Subpixel = u8> {
+    /// What the library that scales calls them.
+    type Kind: PixelTrait;
+}
+
+impl Scalable for Luma<u8> {
+    type Kind = U8;
+}
+
+impl Scalable for Rgb<u8> {
+    type Kind = U8x3;
+}
+
 /// Where it shrinks, `filter` averages whole areas, so that nothing is skipped over.
-fn scaled<P>(picture: &ImageBuffer<P, Vec<u8>>, (width, height): (u32, u32), filter: FilterType) -> ImageBuffer<P, Vec<u8>>
-where
-    P: image::Pixel<Subpixel = u8>,
-{
-    let kind = match P::CHANNEL_COUNT {
-        1 => PixelType::U8,
-        3 => PixelType::U8x3,
-        _ => unreachable!("uploads are grey, or red, green and blue"),
-    };
-    let from = images::ImageRef::new(picture.width(), picture.height(), picture.as_raw(), kind).expect("as many bytes as pixels");
-    let mut to = images::Image::new(width, height, kind);
+fn scaled<P: Scalable>(picture: &ImageBuffer<P, Vec<u8>>, (width, height): (u32, u32), filter: FilterType) -> ImageBuffer<P, Vec<u8>> {
+    let mut scaled = ImageBuffer::new(width, height);
+    let from = TypedImageRef::<P::Kind>::from_buffer(picture.width(), picture.height(), picture).expect("as many bytes as pixels");
+    let mut to = TypedImage::<P::Kind>::from_buffer(width, height, &mut scaled).expect("as many bytes as pixels");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-    Resizer::new().resize(&from, &mut to, &options).expect("two pictures of one kind");
-    ImageBuffer::from_raw(width, height, to.into_vec()).expect("as many bytes as pixels")
+    Resizer::new().resize_typed(&from, &mut to, &options).expect("two pictures of one kind");
+    scaled
 }
 
 /// Which of its pictures would be meant, nobody could say. What can't be read counts as still: reading it tells what is wrong.

@@ -1,8 +1,10 @@
 //! Runs and studies as one file: a zip archive that holds a manifest with checksums, and for each run what it said, its weights, its
 //! predictions, embeddings and maps. Nothing in it is ever executed, and only files that the manifest names, under names that runs have, are read.
 
+mod linked;
 mod manifest;
 mod preview;
+mod within;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +18,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-pub use self::preview::{Preview, PreviewedRun, preview};
+pub use self::{
+    linked::fetch_linked,
+    preview::{Preview, PreviewedRun, preview},
+    within::export_within,
+};
 
 use self::manifest::{FileRecord, Manifest, RunRecord, StudyRecord};
 use super::Stage;
@@ -39,6 +45,8 @@ const MANIFEST_AT_MOST: u64 = 64 << 20;
 const FILE_AT_MOST: u64 = 1 << 30;
 /// Nor are all together.
 const ALL_AT_MOST: u64 = 4 << 30;
+/// The largest file that is sent by a browser, or fetched by a link, in bytes; `torchboard export` and `import` know no such bound.
+pub const SENT_AT_MOST: u64 = 256 << 20;
 /// Names of series stand in every list and legend; no training of this program has longer ones, in bytes.
 const LONGEST_SERIES: usize = 100;
 
@@ -158,17 +166,7 @@ pub fn export_file(store: &Store, id: &str, with_weights: bool, output: &Path) -
         Ok(run) => (None, vec![run]),
         Err(AppError::NotFound { .. }) => {
             let study = store.study(id).map_err(|_| AppError::not_found(format!("There is no run and no study {id:?}.")))?;
-            let mut runs: Vec<Run> = Vec::new();
-            let mut query = Query { study: Some(id.to_owned()), order: crate::store::Order::Oldest, limit: 1000, ..Query::default() };
-            loop {
-                let page = store.runs(&query)?;
-                runs.extend(page.runs);
-                match page.next {
-                    Some(next) => query.cursor = Some(next),
-                    None => break,
-                }
-            }
-            (Some(study), runs)
+            (Some(study), runs_of_study(store, id)?)
         }
         Err(other) => return Err(other),
     };
@@ -177,6 +175,23 @@ pub fn export_file(store: &Store, id: &str, with_weights: bool, output: &Path) -
     file.as_file().sync_all()?;
     file.persist(output).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// The runs of the trials of the study called `id`, the oldest first.
+///
+/// # Errors
+/// The store's own.
+pub fn runs_of_study(store: &Store, id: &str) -> AppResult<Vec<Run>> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut query = Query { study: Some(id.to_owned()), order: crate::store::Order::Oldest, limit: 1000, ..Query::default() };
+    loop {
+        let page = store.runs(&query)?;
+        runs.extend(page.runs);
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => return Ok(runs),
+        }
+    }
 }
 
 /// Takes in what a file of [`export`] holds, all of it or nothing.

@@ -133,6 +133,19 @@ fn a_study_comes_with_its_trials() {
 }
 
 #[test]
+fn a_file_that_would_be_larger_than_it_may_be_is_not_made() {
+    let (_here, source) = store();
+    let run = finished(&source, None);
+    let whole = exported(&source, &run);
+    let size = whole.len() as u64;
+    let within = |most: u64| export_within(&source, None, std::slice::from_ref(&run), most).unwrap();
+    assert!(within(size).is_some_and(|file| file == whole), "it is another file");
+    for most in [0, 1, 100, size / 2, size - 1] {
+        assert!(within(most).is_none(), "{most} of {size} bytes");
+    }
+}
+
+#[test]
 fn what_is_not_as_the_manifest_says_is_refused_and_leaves_nothing() {
     let ((_here, source), (_there, target)) = (store(), store());
     let run = finished(&source, None);

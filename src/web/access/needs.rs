@@ -83,9 +83,12 @@ mod tests {
             (&post, "/join/secret", Need::Nothing),
             (&get, "/assets/x/a.css", Need::Nothing),
             (&get, "/s/secret", Need::Nothing),
+            (&get, "/s/secret/card.png", Need::Nothing),
+            (&get, "/s/secret/runs.torchboard", Need::Nothing),
             (&get, "/s", Need::Permission(Permission::Read)),
             (&get, "/shares", Need::Permission(Permission::Train)),
             (&post, "/reports/pick", Need::Permission(Permission::Train)),
+            (&post, "/imports", Need::Permission(Permission::Train)),
             (&get, "/frozen", Need::Permission(Permission::Read)),
             (&get, "/sign-in/x", Need::Permission(Permission::Read)),
         ] {

@@ -4,6 +4,7 @@
 
 mod frozen;
 mod parts;
+mod runs;
 
 use axum::{
     Router,
@@ -16,6 +17,7 @@ use tower::ServiceExt as _;
 pub use self::{
     frozen::{Frozen, HEAD as FROZEN_HEAD, STAMP as FROZEN_STAMP, freeze},
     parts::{Excerpt, Part, excerpt, parts},
+    runs::{RunsOf, runs_of},
 };
 use super::{AppState, access::Caller, faces::Problem, language::Language};
 use crate::error::{AppError, AppResult};

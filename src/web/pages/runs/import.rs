@@ -1,4 +1,5 @@
-//! `/imports`: a file of runs is sent, what it holds is shown, and then it is taken in or not; `/runs/{id}/file`: a run as such a file.
+//! `/imports`: a file of runs is sent, or fetched by the link of another server; what it holds is shown, and then it is taken in or not;
+//! `/runs/{id}/file`: a run as such a file.
 
 use std::{
     path::{Path as FilePath, PathBuf},
@@ -9,12 +10,15 @@ use anyhow::Context as _;
 use askama::Template;
 use axum::{
     Form, Router,
-    extract::{DefaultBodyLimit, Multipart, Path, State},
+    extract::{
+        DefaultBodyLimit, Multipart, Path, State,
+        multipart::{Field, MultipartError},
+    },
     http::{StatusCode, header},
     response::{Html, IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 
 use super::{
     super::{page, words::Voice},
@@ -29,7 +33,13 @@ use crate::{
 };
 
 /// The largest file that is taken in by a browser, in bytes; `torchboard import` takes larger ones.
-const MOST_BYTES: usize = 256 << 20;
+const MOST_BYTES: usize = jobs::SENT_AT_MOST as usize;
+/// More of what is typed as a link is not kept, in bytes: it is none.
+const MOST_LINK_BYTES: usize = 4096;
+/// A link's file comes in this time, or not at all: a request is given up after half a minute, and what came is still to be looked into.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// So many files are fetched at one time; who asks for more is told to come back.
+static FETCHES: Semaphore = Semaphore::const_new(4);
 /// What was sent and neither taken in nor thrown away goes after so long.
 const KEPT: Duration = Duration::from_hours(24);
 
@@ -45,7 +55,8 @@ struct ImportPage {
     voice: Voice,
     /// What was sent, and by which name it is decided on.
     sent: Option<(String, Preview)>,
-    fault: Option<String>,
+    /// The key of what is said of the file or of the link, and what is wrong with it.
+    fault: Option<(&'static str, String)>,
 }
 
 impl ImportPage {
@@ -79,7 +90,8 @@ async fn receive(State(state): State<AppState>, shell: Shell, multipart: Multipa
         Err(error) => {
             let _ = tokio::fs::remove_file(&path).await; // it may not be there
             match error {
-                AppError::Invalid { reason, .. } => (None, Some(reason)),
+                AppError::Invalid { field, reason } if field == "link" => (None, Some(("imports-link-fault", reason))),
+                AppError::Invalid { reason, .. } => (None, Some(("imports-fault", reason))),
                 other => return Err(other),
             }
         }
@@ -88,28 +100,63 @@ async fn receive(State(state): State<AppState>, shell: Shell, multipart: Multipa
     Ok((status, page(&ImportPage { voice: Voice(shell.language), shell, sent, fault })?).into_response())
 }
 
-/// Writes the field called `file` into `path`.
+/// Writes the field called `file` into `path`, or what is given by the link in the field called `link`.
 async fn keep(mut multipart: Multipart, folder: &FilePath, path: &FilePath) -> AppResult<()> {
-    let unread = |error: &axum::extract::multipart::MultipartError| AppError::invalid("file", format!("can't be read: {error}."));
     tokio::fs::create_dir_all(folder).await?;
     forget_old(folder).await?;
-    while let Some(mut field) = multipart.next_field().await.map_err(|error| unread(&error))? {
-        if field.name() != Some("file") {
-            continue;
+    while let Some(field) = multipart.next_field().await.map_err(|error| unread("file", &error))? {
+        let name = field.name().map(str::to_owned);
+        match name.as_deref() {
+            Some("file") => return write(field, path).await,
+            Some("link") => return fetch(typed(field).await?, path.to_owned()).await,
+            _ => {}
         }
-        let mut file = tokio::fs::File::create_new(path).await?;
-        let mut count = 0;
-        while let Some(chunk) = field.chunk().await.map_err(|error| unread(&error))? {
-            count += chunk.len();
-            if count > MOST_BYTES {
-                return Err(AppError::invalid("file", format!("has more than {MOST_BYTES} bytes; take it in by `torchboard import`.")));
-            }
-            file.write_all(&chunk).await?;
-        }
-        file.flush().await?;
-        return Ok(());
     }
     Err(AppError::invalid("file", "is missing; expected a file that `torchboard export` or a run's page wrote, as the field `file`."))
+}
+
+async fn write(mut field: Field<'_>, path: &FilePath) -> AppResult<()> {
+    let mut file = tokio::fs::File::create_new(path).await?;
+    let mut count = 0;
+    while let Some(chunk) = field.chunk().await.map_err(|error| unread("file", &error))? {
+        count += chunk.len();
+        if count > MOST_BYTES {
+            return Err(AppError::invalid("file", format!("has more than {MOST_BYTES} bytes; take it in by `torchboard import`.")));
+        }
+        file.write_all(&chunk).await?;
+    }
+    file.flush().await?;
+    Ok(())
+}
+
+async fn typed(mut field: Field<'_>) -> AppResult<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| unread("link", &error))? {
+        if bytes.len() <= MOST_LINK_BYTES {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Writes what a link gives into `path`. It is none of the computations, since it only waits.
+async fn fetch(link: String, path: PathBuf) -> AppResult<()> {
+    let Ok(place) = FETCHES.try_acquire() else { return Err(AppError::Busy { retry_after_seconds: 5 }) };
+    // It comes to its end even where nobody waits for it any more, and has its place until then.
+    let fetched = move || {
+        let mut file = std::fs::File::create_new(&path)?;
+        let outcome = jobs::fetch_linked(&link, jobs::SENT_AT_MOST, PATIENCE, &mut file);
+        if outcome.is_err() {
+            let _ = std::fs::remove_file(&path); // it goes with the old ones otherwise
+        }
+        drop(place);
+        outcome
+    };
+    tokio::task::spawn_blocking(fetched).await.map_err(|panic| AppError::Internal(panic.into()))?
+}
+
+fn unread(name: &str, error: &MultipartError) -> AppError {
+    AppError::invalid(name, format!("can't be read: {error}."))
 }
 
 async fn forget_old(folder: &FilePath) -> AppResult<()> {

@@ -1,4 +1,5 @@
-//! `/shares`: links to what a page showed when they were made; `/s/{secret}`: what such a link shows, to whoever has it.
+//! `/shares`: links to what a page showed when they were made; `/s/{secret}`: what such a link shows, to whoever has it;
+//! `/s/{secret}/runs.torchboard`: the file of the runs that the page shows, where the link was made with it.
 
 use std::io::{Read as _, Write as _};
 
@@ -12,19 +13,24 @@ use axum::{
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
 use super::{
-    super::{page, runs::time, words::Voice},
+    super::{
+        page,
+        runs::time,
+        words::{Sentence, Voice},
+    },
     file::frozen,
 };
 use crate::{
     accounts::{kept_of, link_secret},
     error::{AppError, AppResult},
     figure::{self, Direction},
-    store::{NewShare, Permission, Share, SharedPage},
+    jobs,
+    store::{NewShare, Permission, Run, Share, SharedFile, SharedPage},
     web::{
         AppState,
         access::{Caller, Way},
         language::Language,
-        press::{FROZEN_HEAD, FROZEN_STAMP, Press},
+        press::{FROZEN_HEAD, FROZEN_STAMP, Press, RunsOf, runs_of},
         shell::Shell,
     },
 };
@@ -53,6 +59,15 @@ impl LinksPage {
     fn time(&self, at: &jiff::Timestamp) -> String {
         time(*at)
     }
+
+    fn file(&self, bytes: &u64) -> String {
+        told(self.voice, *bytes)
+    }
+}
+
+/// That there is a file, and how large it is.
+fn told(voice: Voice, bytes: u64) -> String {
+    voice.sentence(&Sentence::new("sharing-file-of-runs").measure("size", (bytes as f64 / 1e6).max(0.1), 1))
 }
 
 /// Whose links somebody may see and end; all, for administrators.
@@ -69,6 +84,47 @@ pub struct Asked {
     page: String,
     #[serde(default)]
     days: u32,
+    /// `yes` or `no`: whether the file of the runs that the page shows goes with it.
+    #[serde(default)]
+    file: String,
+}
+
+impl Asked {
+    /// The runs whose file is to go with the page.
+    fn runs(&self) -> AppResult<Option<RunsOf>> {
+        match self.file.as_str() {
+            "" | "no" => Ok(None),
+            "yes" => runs_of(&self.page).map(Some).ok_or_else(|| {
+                AppError::invalid("file", "can go with the page of a run, of a study, or of compared runs; share this page without one.")
+            }),
+            other => Err(AppError::invalid("file", format!("is {other:?}; expected yes or no."))),
+        }
+    }
+}
+
+/// What a page shows of runs as one file, as they are now.
+fn file_of(app: &AppState, shown: &RunsOf) -> AppResult<SharedFile> {
+    let (study, runs, name) = match shown {
+        RunsOf::Study(id) => {
+            let study = app.store.study(id)?;
+            if !study.state.is_final() {
+                return Err(AppError::Conflict(format!("The study {id} has not ended; stop it or wait for its end.")));
+            }
+            (Some(study), jobs::runs_of_study(&app.store, id)?, id.as_str())
+        }
+        RunsOf::Runs(ids) => {
+            let runs = ids.iter().map(|id| app.store.run(id)).collect::<AppResult<Vec<Run>>>()?;
+            (None, runs, if let [id] = ids.as_slice() { id.as_str() } else { "runs" })
+        }
+    };
+    let bytes = jobs::export_within(&app.store, study.as_ref(), &runs, jobs::SENT_AT_MOST)?.ok_or_else(|| {
+        let most = jobs::SENT_AT_MOST >> 20;
+        AppError::invalid(
+            "file",
+            format!("would have more than {most} MiB; share the page without it, and what `torchboard export` writes by other ways."),
+        )
+    })?;
+    Ok(SharedFile { name: format!("{name}.torchboard"), bytes })
 }
 
 /// The link is shown on the page that answers, and nowhere again.
@@ -83,6 +139,7 @@ pub async fn make(
     if asked.days > MOST_DAYS {
         return Err(AppError::invalid("days", format!("is {}; expected 1 to {MOST_DAYS}, or 0 for a link that does not end.", asked.days)));
     }
+    let runs = asked.runs()?;
     let (mut pages, mut title, mut about, mut picture) = (Vec::new(), String::new(), String::new(), None);
     for language in Language::ALL {
         let frozen = frozen(&state, &asked.page, language).await?;
@@ -97,6 +154,7 @@ pub async fn make(
         pages.push((language, frozen));
     }
     let keep = move |app: &AppState| {
+        let file = runs.as_ref().map(|runs| file_of(app, runs)).transpose()?;
         let pages: Vec<SharedPage> = pages
             .into_iter()
             .map(|(language, frozen)| {
@@ -118,6 +176,7 @@ pub async fn make(
             lifetime_ms: (asked.days > 0).then(|| i64::from(asked.days) * DAY_MS),
             card: &card,
             pages: &pages,
+            file,
         })?;
         let made = Some((way.link(&format!("/s/{secret}")), share.title));
         page(&LinksPage { made, ..LinksPage::new(app, shell, &caller)? })
@@ -138,7 +197,7 @@ pub async fn end(State(state): State<AppState>, caller: Caller, way: Way, Path(n
 pub async fn open(State(state): State<AppState>, shell: Shell, way: Way, Path(secret): Path<String>) -> AppResult<Response> {
     state
         .compute(move |app| {
-            let (_, shown) = app.store.open_share(&kept_of(&secret), shell.language.tag())?;
+            let (share, shown) = app.store.open_share(&kept_of(&secret), shell.language.tag())?;
             let mut html = String::new();
             GzDecoder::new(shown.page.as_slice()).read_to_string(&mut html).map_err(|error| AppError::Internal(error.into()))?;
             let head = Head { title: &shown.title, about: &shown.about, link: way.link(&format!("/s/{secret}")) };
@@ -154,7 +213,11 @@ pub async fn open(State(state): State<AppState>, shell: Shell, way: Way, Path(se
             let others: Vec<String> = others
                 .map(|other| format!("<a href=\"?lang={0}\" lang=\"{0}\" hreflang=\"{0}\">{1}</a> · ", other.tag(), other.name()))
                 .collect();
-            let html = html.replacen(FROZEN_HEAD, &head, 1).replacen(FROZEN_STAMP, &format!("{FROZEN_STAMP}{}", others.concat()), 1);
+            let voice = Voice(Language::of_tag(&shown.language).unwrap_or(shell.language));
+            let file = share.file.map(|bytes| FileLink { secret: &secret, text: told(voice, bytes) }.render()).transpose();
+            let file = file.map_err(|error| AppError::Internal(error.into()))?.unwrap_or_default();
+            let stamp = format!("{FROZEN_STAMP}{}{file}", others.concat());
+            let html = html.replacen(FROZEN_HEAD, &head, 1).replacen(FROZEN_STAMP, &stamp, 1);
             Ok((headers, Html(html)).into_response())
         })
         .await
@@ -167,6 +230,28 @@ struct Head<'a> {
     title: &'a str,
     about: &'a str,
     link: String,
+}
+
+/// What stands beside when a page was so, where a file of its runs goes with it. It is found from where the page is.
+#[derive(Template)]
+#[template(path = "sharing/file.html")]
+struct FileLink<'a> {
+    secret: &'a str,
+    text: String,
+}
+
+/// The file of the runs that the page shows, as it was when the link was made.
+pub async fn file(State(state): State<AppState>, Path(secret): Path<String>) -> AppResult<Response> {
+    let (name, file) = state.compute(move |app| app.store.share_file(&kept_of(&secret))).await?;
+    let disposition =
+        HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(|error| AppError::Internal(error.into()))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    // As of the page itself.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
+    Ok((headers, file).into_response())
 }
 
 pub async fn card(State(state): State<AppState>, Path(secret): Path<String>) -> AppResult<Response> {

@@ -23,6 +23,7 @@ pub fn router() -> Router<AppState> {
         .route("/shares/{number}", post(links::end))
         .route("/s/{secret}", get(links::open))
         .route("/s/{secret}/card.png", get(links::card))
+        .route("/s/{secret}/runs.torchboard", get(links::file))
         .route("/reports", get(composed::list).post(composed::begin))
         .route("/reports/pick", get(pick::show).post(pick::take))
         .route("/reports/{id}", get(composed::show))

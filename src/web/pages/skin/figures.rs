@@ -107,7 +107,7 @@ impl Figures {
         match app.judge.judge_as(&run.id, &unseen) {
             Ok(found) => judged.push(("skin-unseen", None, found)),
             Err(AppError::Invalid { reason, .. } | AppError::Unavailable(reason) | AppError::Conflict(reason)) => {
-                notes.push(format!("{} {reason}", voice.say("skin-unseen-unknown")));
+                notes.push(format!("{} {}", voice.say("skin-unseen-unknown"), voice.0.retell_plainly(&reason)));
             }
             Err(other) => return Err(other),
         }
