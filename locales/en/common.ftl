@@ -36,3 +36,17 @@ error-500 = Something went wrong
 error-503 = Not at the moment
 error-suggestions = Near spellings:
 error-home = To the overview
+date-moment = { $day } { $month ->
+    [1] January
+    [2] February
+    [3] March
+    [4] April
+    [5] May
+    [6] June
+    [7] July
+    [8] August
+    [9] September
+    [10] October
+    [11] November
+   *[12] December
+} { $year }, { $time } UTC

@@ -76,19 +76,22 @@ pub struct NewShare<'a> {
     pub file: Option<SharedFile>,
 }
 
+/// What has ended shows nothing, but stays for a month: a clock that is wrong for a while ends nothing for good.
+const KEPT_ENDED_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
 /// Columns of [`share_at`]. How long a file is, is known without reading it.
 const SHARE: &str = "number, title, address, created_by, created_ms, expires_ms, views, \
     (SELECT length(file) FROM share_files WHERE share = number)";
 
 impl Store {
-    /// Keeps a link with what it shows. Those that have ended are forgotten.
+    /// Keeps a link with what it shows. Those that ended long ago are forgotten.
     ///
     /// # Errors
     /// The store's own.
     pub fn share(&self, new: &NewShare<'_>) -> AppResult<Share> {
         self.write(|transaction| {
             let now = now_ms();
-            transaction.execute("DELETE FROM shares WHERE expires_ms <= ?", [now])?;
+            transaction.execute("DELETE FROM shares WHERE expires_ms <= ?", [now - KEPT_ENDED_MS])?;
             let insert = format!(
                 "INSERT INTO shares (secret, title, address, created_by, created_ms, expires_ms, card) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING {SHARE}"
             );
@@ -219,7 +222,8 @@ mod tests {
         assert_eq!(store.open_share("s1", "de").unwrap().0.views, 1, "it was opened once before");
         assert_eq!(store.share_card("s1").unwrap(), b"png");
         assert!(store.open_share("s2", "en").is_err());
-        // One that has ended is none, and is forgotten when the next is made.
+        // One that has ended is none, and is forgotten when another is made long after.
+        store.share(&new("s0", "omid", Some(-KEPT_ENDED_MS - 1), &pages)).unwrap();
         store.share(&new("s2", "omid", Some(-1), &pages)).unwrap();
         assert!(store.open_share("s2", "en").is_err() && store.share_card("s2").is_err());
         assert_eq!(store.shares().unwrap().len(), 1);
@@ -227,7 +231,7 @@ mod tests {
         let kept = |table: &str| {
             store.read(|connection| connection.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get::<_, i64>(0))).unwrap()
         };
-        assert_eq!((kept("shares"), kept("share_pages")), (2, 4));
+        assert_eq!((kept("shares"), kept("share_pages")), (3, 6));
     }
 
     #[test]
@@ -252,11 +256,11 @@ mod tests {
         let sizes: Vec<Option<u64>> = store.shares().unwrap().into_iter().map(|share| share.file).collect();
         assert_eq!(sizes, [None, Some(4)]);
         // In the same words, whether there is no such link, none any more, or one without a file.
-        share("s3", Some(-1), Some(&file));
+        share("s3", Some(-KEPT_ENDED_MS - 1), Some(&file));
         assert_eq!((refused("s2"), refused("s3")), (refused("none"), refused("none")));
         assert_eq!(kept(), 2);
         share("s4", None, None);
-        assert_eq!(kept(), 1, "one that has ended is forgotten when the next is made");
+        assert_eq!(kept(), 1, "one that ended long ago is forgotten when another is made");
         store.revoke_share(with.number, None, ("admin", "")).unwrap();
         assert_eq!((refused("s1"), kept()), (refused("none"), 0));
     }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use axum::http::{HeaderMap, header};
 use fluent_templates::{LanguageIdentifier, Loader as _, fluent_bundle::FluentValue, langid, static_loader};
+use jiff::{Timestamp, tz::TimeZone};
 
 static_loader! {
     static TEXTS = {
@@ -115,12 +116,37 @@ impl Language {
         }
     }
 
+    /// A moment in UTC as prose has it, by the calendar of the language; in tables, which are sorted and copied, it is RFC 3339's.
+    pub fn moment(self, at: Timestamp) -> String {
+        let civil = TimeZone::UTC.to_datetime(at);
+        let (year, month, day) = match self {
+            Self::English => (i32::from(civil.year()), civil.month() as u8, civil.day() as u8),
+            Self::Persian => solar(civil.date()),
+        };
+        let text = |number: i32| FluentValue::from(self.digits(&number.to_string()));
+        let arguments = HashMap::from([
+            (Cow::Borrowed("day"), text(day.into())),
+            (Cow::Borrowed("month"), FluentValue::from(month)),
+            (Cow::Borrowed("year"), text(year)),
+            (Cow::Borrowed("time"), FluentValue::from(self.digits(&civil.strftime("%H:%M").to_string()))),
+        ]);
+        self.say_with("date-moment", &arguments)
+    }
+
     fn identifier(self) -> &'static LanguageIdentifier {
         match self {
             Self::English => &ENGLISH,
             Self::Persian => &PERSIAN,
         }
     }
+}
+
+/// Year, month and day of the Solar Hijri calendar.
+fn solar(date: jiff::civil::Date) -> (i32, u8, u8) {
+    // Years of timestamps are within what the library counts.
+    let Ok(iso) = icu_calendar::Date::try_new_iso(date.year().into(), date.month() as u8, date.day() as u8) else { return (0, 1, 1) };
+    let solar = iso.to_calendar(icu_calendar::cal::Persian);
+    (solar.extended_year(), solar.month().ordinal, solar.day_of_month().0)
 }
 
 #[cfg(test)]
@@ -208,6 +234,23 @@ mod tests {
         let lacking: Vec<&&String> =
             names.iter().filter(|name| pages.contains(name.split('-').next().unwrap()) && !english.contains(**name)).collect();
         assert!(lacking.is_empty(), "said, but without a text: {lacking:?}");
+    }
+
+    #[test]
+    fn moments_are_told_by_the_calendar_of_the_language() {
+        let plain = |language: Language, at: &str| {
+            let moment = language.moment(at.parse().unwrap());
+            moment.chars().filter(|letter| !('\u{2066}'..='\u{2069}').contains(letter)).collect::<String>()
+        };
+        assert_eq!(plain(Language::English, "2026-11-26T20:05:59Z"), "26 November 2026, 20:05 UTC");
+        // The days about the new year of 1404, which a leap year went before.
+        for (at, told) in [
+            ("2026-11-26T20:05:59Z", "۵ آذر ۱۴۰۵، ساعت ۲۰:۰۵ به وقت UTC"),
+            ("2025-03-20T00:00:00Z", "۳۰ اسفند ۱۴۰۳، ساعت ۰۰:۰۰ به وقت UTC"),
+            ("2025-03-21T23:59:00Z", "۱ فروردین ۱۴۰۴، ساعت ۲۳:۵۹ به وقت UTC"),
+        ] {
+            assert_eq!(plain(Language::Persian, at), told);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, Uri, request::Parts},
 };
 use axum_extra::extract::CookieJar;
+use jiff::Timestamp;
 
 use super::{AppState, access::Caller, assets, language::Language, press};
 use crate::store::Permission;
@@ -142,6 +143,11 @@ impl Shell {
     /// The same without markup, for attributes.
     pub fn retell_plainly(&self, english: &str) -> String {
         self.language.retell_plainly(english)
+    }
+
+    /// A moment as prose has it.
+    pub fn moment(&self, at: &Timestamp) -> String {
+        self.language.moment(*at)
     }
 
     /// Whether this page can be kept as a file and shown to others.

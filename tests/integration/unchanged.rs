@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     runs::{lines, parse_events, train},
-    support::Server,
+    support::{SET, Server},
 };
 
 /// As long as a run of the tests may take on a busy machine.
@@ -42,6 +42,49 @@ async fn a_page_on_a_system_is_made_anew_when_what_it_shows_has_changed_and_only
     assert!(dark.contains(r#"data-theme="dark""#) && !server.page("/fashion").await.contains(r#"data-theme="dark""#));
     assert_eq!(server.request("DELETE", &format!("/api/v1/runs/{id}")).send().await.unwrap().status(), 204);
     assert!(both(&server).await == empty, "as it was before");
+}
+
+#[tokio::test]
+async fn whatever_a_page_is_made_from_makes_it_anew() {
+    let datasets = tempfile::tempdir().unwrap();
+    let server = Server::start_with(&["--datasets".as_ref(), datasets.path().as_os_str()]);
+    train(server.data_dir(), &["mlp", "--set", "dataset=fashion-mnist-sample", "units=16", "epochs=2"]);
+    both(&server).await; // the network is asked what the images show, once
+    let store = rusqlite::Connection::open(server.data_dir().join("torchboard.sqlite")).unwrap();
+    store.execute_batch("DROP TRIGGER revised_by_run").unwrap();
+    // Behind the program's back: what is kept does not show it, and what is made anew does.
+    let renamed = async |name: &str| {
+        let before = server.page("/fashion").await;
+        store.execute("UPDATE runs SET name = ?", [name]).unwrap();
+        assert!(server.page("/fashion").await == before, "{name}: made anew for no reason");
+    };
+    let made_anew = async |name: &str| assert!(server.page("/fashion").await.contains(name), "{name}: kept");
+
+    renamed("files of a data set").await;
+    let folder = datasets.path().join("fashion-mnist");
+    std::fs::create_dir(&folder).unwrap();
+    let files = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+    files.iter().for_each(|file| std::fs::write(folder.join(file), "not whole yet").unwrap());
+    made_anew("files of a data set").await;
+
+    renamed("another content").await;
+    std::fs::write(folder.join(files[0]), "somewhat more than before").unwrap();
+    made_anew("another content").await;
+
+    renamed("questions").await;
+    let questions = datasets.path().join("glove/questions");
+    std::fs::create_dir_all(&questions).unwrap();
+    std::fs::write(questions.join("royal.txt"), "man woman king queen\n").unwrap();
+    made_anew("questions").await;
+
+    renamed("an evaluation").await;
+    server.json(&format!("/api/v1/words/{SET}/evaluation"), 200).await;
+    made_anew("an evaluation").await;
+
+    renamed("another run").await;
+    let body = json!({ "system": "mlp", "config": { "dataset": "fashion-mnist-sample", "epochs": 1 } });
+    server.post("/api/v1/runs", &body.to_string(), 202).await;
+    made_anew("another run").await;
 }
 
 #[tokio::test]

@@ -44,8 +44,7 @@ pub async fn act(State(state): State<AppState>, Path(id): Path<String>, body: By
                 app.store.change_run(&id, &Change { name: text("name")?, notes: text("notes")?, tags })?.id
             }
             other => {
-                let expected = "expected cancel, resume, repeat, delete or change.";
-                return Err(AppError::invalid("action", format!("is {other:?}; {expected}")));
+                return Err(AppError::invalid("action", format!("is {other:?}; expected cancel, resume, repeat, delete or change.")));
             }
         };
         Ok(Redirect::to(&format!("/runs/{run}")))
@@ -149,10 +148,6 @@ impl RunPage {
 
     fn is_shipped(&self) -> bool {
         self.run.origin != Origin::Trained
-    }
-
-    fn time(&self, at: &jiff::Timestamp) -> String {
-        show::time(*at)
     }
 
     fn length(&self) -> Option<String> {

@@ -99,12 +99,6 @@ struct ReportPage {
     styles: Vec<String>,
 }
 
-impl ReportPage {
-    fn time(&self, at: &jiff::Timestamp) -> String {
-        time(*at)
-    }
-}
-
 pub async fn show(State(state): State<AppState>, shell: Shell, Path(id): Path<String>) -> AppResult<Html<String>> {
     let report = state.compute(move |app| app.store.report(&id)).await?;
     let blocks = shown(&Press::new(&state, shell.language), &report.blocks).await;

@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::super::runs::time;
 use crate::{
     error::{AppError, AppResult},
     web::{
@@ -23,7 +22,7 @@ pub async fn frozen(state: &AppState, address: &str, language: Language) -> AppR
     if !is_keepable(address) {
         return Err(AppError::invalid("page", format!("is {address:?}; expected the address of a page of results, such as /skin.")));
     }
-    let stamp = format!("{} {} UTC · {}", language.say("sharing-stamp"), time(jiff::Timestamp::now()), path_of(address));
+    let stamp = format!("{} {} · {}", language.say("sharing-stamp"), language.moment(jiff::Timestamp::now()), path_of(address));
     freeze(&Press::new(state, language), address, &stamp).await
 }
 
