@@ -7,7 +7,7 @@ use crate::{
     browser::Browser,
     browser_words::eventually,
     sharing::{RUN, bring},
-    support::Server,
+    support::{Served, Server},
 };
 
 #[tokio::test]
@@ -101,4 +101,30 @@ async fn a_report_is_put_together_by_hand_and_printed() {
     assert_eq!(opened, json!(0), "the numbers behind drawings");
     let said = browser.console().await;
     assert!(said.is_empty(), "{said:?}");
+}
+
+#[tokio::test]
+async fn paper_is_light_and_nothing_is_wider_than_it_in_both_languages() {
+    let Some(browser) = Browser::start().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Served::start(folder.path());
+    browser.look(718, "dark").await; // what A4 leaves between its margins
+    for language in ["en", "fa"] {
+        browser.open(&format!("{}/report?lang={language}", server.address)).await;
+        let dark = json!({"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+        browser.chromium("Emulation.setEmulatedMedia", dark).await;
+        let ink = browser.run("return getComputedStyle(document.body).color.match(/\\d+/g).map(Number)").await;
+        assert!(ink.as_array().unwrap().iter().all(|part| part.as_u64() < Some(80)), "{language}: written with {ink} on white");
+        let wide = browser
+            .run("const width = document.documentElement.clientWidth; return [...document.querySelectorAll('main table, main figure, main dl, main .drawn')].filter((part) => part.checkVisibility()).map((part) => [part.className, part.getBoundingClientRect()]).filter(([, place]) => place.right > width + 1 || place.left < -1).map(([name, place]) => [name, Math.round(place.left), Math.round(place.right)])")
+            .await;
+        assert_eq!(wide, json!([]), "{language}: cut off, or all the rest made small for it");
+        let tables = browser.run("return document.querySelectorAll('main table').length").await;
+        assert!(tables.as_u64() > Some(20), "{tables} tables: what is the report made of?");
+        let printed = browser.chromium("Page.printToPDF", json!({})).await;
+        let pdf = STANDARD.decode(printed["data"].as_str().unwrap()).unwrap();
+        let pages = String::from_utf8_lossy(&pdf).matches("/Type /Page\n").count();
+        assert!((10..40).contains(&pages), "{language}: {pages} pages");
+        browser.chromium("Emulation.setEmulatedMedia", json!({"media": ""})).await;
+    }
 }
