@@ -75,7 +75,9 @@ impl Predictor {
     fn from_arrays(arrays: &Arrays, folder: &Path, system: &str, config: &Map<String, Value>, device: Device) -> AppResult<Self> {
         let network = network_of(system, config, dataset_of(config)?)?;
         let weights = Weights::zeros(&network.parameters(), device);
-        arrays.set("", &weights).map_err(|error| AppError::Unavailable(format!("{}: {error}.", folder.join(WEIGHTS).display())))?;
+        arrays
+            .set("", &weights)
+            .map_err(|error| AppError::Unavailable(format!("{} can't be read: {error}.", folder.join(WEIGHTS).display())))?;
         let told = arrays.metadata.get(TEMPERATURE).map(|text| text.parse::<f64>());
         let temperature = told.transpose().map_err(|error| {
             AppError::Unavailable(format!("{}: its temperature is no number: {error}.", folder.join(WEIGHTS).display()))

@@ -146,7 +146,7 @@ fn solar(date: jiff::civil::Date) -> (i32, u8, u8) {
     // Years of timestamps are within what the library counts.
     let Ok(iso) = icu_calendar::Date::try_new_iso(date.year().into(), date.month() as u8, date.day() as u8) else { return (0, 1, 1) };
     let solar = iso.to_calendar(icu_calendar::cal::Persian);
-    (solar.extended_year(), solar.month().ordinal, solar.day_of_month().0)
+    (solar.year().extended_year(), solar.month().ordinal, solar.day_of_month().0)
 }
 
 #[cfg(test)]
