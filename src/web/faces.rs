@@ -114,10 +114,12 @@ pub async fn give_faces(State(state): State<AppState>, request: Request, next: N
     let mut response = next.run(request).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         let caller = response.extensions_mut().remove().unwrap_or(Caller::Nobody);
-        response = match is_for_programs {
-            true => face(response, Reader::Program(Language::of_headers(&headers))).await,
-            false => face(response, Reader::Person(Box::new(Shell::new(&state, &uri, &headers, &caller, "")))).await,
+        let reader = if is_for_programs {
+            Reader::Program(Language::of_headers(&headers))
+        } else {
+            Reader::Person(Box::new(Shell::new(&state, &uri, &headers, &caller, "")))
         };
+        response = face(response, reader).await;
     }
     secure(response.headers_mut());
     response

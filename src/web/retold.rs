@@ -132,18 +132,12 @@ impl Language {
                 Told::Text(text) => escape(&mut html, &text),
                 Told::Given(text) if within_code || self == Self::English => escape(&mut html, &text),
                 Told::Given(text) if is_number(&text) => html.push_str(&self.digits(&text)),
-                Told::Given(text) => match quoted(&text) {
-                    Some(inner) => {
-                        html.push_str("«<bdi lang=\"en\">");
-                        escape(&mut html, inner);
-                        html.push_str("</bdi>»");
-                    }
-                    None => {
-                        html.push_str("<bdi dir=\"ltr\" lang=\"en\">");
-                        escape(&mut html, &text);
-                        html.push_str("</bdi>");
-                    }
-                },
+                Told::Given(text) => {
+                    let inner = quoted(&text);
+                    html.push_str(if inner.is_some() { "«<bdi lang=\"en\">" } else { "<bdi dir=\"ltr\" lang=\"en\">" });
+                    escape(&mut html, inner.unwrap_or(&text));
+                    html.push_str(if inner.is_some() { "</bdi>»" } else { "</bdi>" });
+                }
                 Told::Code => {
                     within_code = !within_code;
                     html.push_str(if within_code { "<code dir=\"ltr\">" } else { "</code>" });
