@@ -87,7 +87,7 @@ impl Measures {
         let behind = |bar: &Bar| bar.note.as_ref().map_or(0.0, |note| 8.0 + text::width(note, tick_size));
         let beyond = |bar: &Bar| 6.0 + text::width(&figure.horizontal.format(bar.value), size) + behind(bar);
         let values = bars.iter().flat_map(|bar| [Some(bar.value), bar.reference]).flatten();
-        let span = range(values.chain(reach.into_iter().flat_map(|(low, high)| [low, high])).chain([0.0]));
+        let span = range(values.chain(reach.into_iter().flat_map(|(low, high)| [low, high])).chain([0.0]), false);
         // The numbers stand behind the bars' ends: on the left too where bars grow to the left.
         let before = bars.iter().filter(|bar| bar.value < 0.0).map(beyond).fold(0.0, f64::max);
         let after = bars.iter().filter(|bar| bar.value >= 0.0).map(beyond).fold(0.0, f64::max);

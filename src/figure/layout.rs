@@ -103,9 +103,9 @@ impl Scale {
     }
 }
 
-/// The range that holds all `values`; widened about a single one. What is beyond all bounds, as in a file from elsewhere, is left outside: between
+/// The range that holds all `values`; widened about a single one, on a logarithmic axis by a factor. What is beyond all bounds, as in a file from elsewhere, is left outside: between
 /// infinite ends the search for ticks has none.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+pub(super) fn range(values: impl Iterator<Item = f64>, logarithmic: bool) -> (f64, f64) {
     const MOST: f64 = 1e100;
     let (low, high) = values
         .map(|value| value.clamp(-MOST, MOST))
@@ -113,6 +113,8 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     // Relative to the size of the numbers, or nothing would lie between two ticks.
     if high - low > 1e-9 * high.abs().max(low.abs()) {
         (low, high)
+    } else if logarithmic {
+        (low / 2.0, high * 2.0)
     } else {
         (low - 0.5 * low.abs().max(1.0), high + 0.5 * high.abs().max(1.0))
     }
@@ -279,7 +281,7 @@ mod tests {
     fn values_beyond_all_bounds_have_a_range_with_ticks() {
         for values in [[f64::MAX, f64::MAX], [f64::MIN, f64::MAX], [0.0, f64::INFINITY], [f64::NAN, 1e308], [5e-324, -5e-324], [1e300, 1.0]]
         {
-            let (low, high) = range(values.into_iter());
+            let (low, high) = range(values.into_iter(), false);
             assert!((high - low).is_finite() && high > low, "{values:?}: {low} {high}");
             let scale = Scale::over((low, high), false, (0.0, 300.0)).padded(0.04);
             assert!((1..10).contains(&scale.ticks(8).len()), "{values:?}");

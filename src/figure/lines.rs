@@ -77,8 +77,9 @@ fn scales(figure: &Figure, lines: &[Line], references: &[Reference], width: Widt
     let height = width.pixels() * if width == Width::Wide { 0.45 } else { 0.7 };
     let along = points().map(|point| point.0).chain(references.iter().filter_map(|reference| reference.at));
     let up = points().map(|point| point.1).chain(bands).chain(references.iter().map(|reference| reference.value));
-    let y = Scale::over(range(up), figure.vertical.logarithmic, (top + height, top)).padded(0.04);
-    let x = Scale::over(range(along), figure.horizontal.logarithmic, (gutter(&y, width), width.pixels() - 8.0));
+    let y = Scale::over(range(up, figure.vertical.logarithmic), figure.vertical.logarithmic, (top + height, top)).padded(0.04);
+    let x =
+        Scale::over(range(along, figure.horizontal.logarithmic), figure.horizontal.logarithmic, (gutter(&y, width), width.pixels() - 8.0));
     (x, y)
 }
 
@@ -166,6 +167,14 @@ mod tests {
 
     fn falling() -> Line {
         Line { name: "ours".into(), points: vec![(1.0, 1.0), (2.0, 0.1), (3.0, 0.01)], ..Line::default() }
+    }
+
+    #[test]
+    fn one_value_alone_lies_in_the_middle_of_its_axis() {
+        for (alone, logarithmic) in [(0.001, true), (300.0, true), (0.001, false), (0.0, false), (-3.0, false)] {
+            let scale = Scale::over(range([alone].into_iter(), logarithmic), logarithmic, (20.0, 60.0)).padded(0.04);
+            assert!((scale.at(alone) - 40.0).abs() < 1e-9, "{alone} lies at {}", scale.at(alone));
+        }
     }
 
     #[test]

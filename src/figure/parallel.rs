@@ -17,7 +17,7 @@ pub(super) fn scene((coordinates, paths): (&[Coordinate], &[Path]), value: &Axis
     let bottom = top + width.pixels() * if width == Width::Wide { 0.38 } else { 0.75 };
     scene.height = bottom + size;
 
-    let scale = Scale::over(range(paths.iter().map(|path| path.value)), false, (bottom, top));
+    let scale = Scale::over(range(paths.iter().map(|path| path.value), false), false, (bottom, top));
     // Ticks stand left of their axis, and those of the last axis too; the first needs room for its own.
     let widest = |coordinate: &Coordinate| coordinate.ticks.iter().map(|(_, name)| text::width(name, tick_size)).fold(0.0, f64::max);
     let left = coordinates.first().map_or(0.0, widest).min(width.pixels() * 0.25).ceil() + 10.0;

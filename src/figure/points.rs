@@ -94,8 +94,8 @@ fn relations(arrows: &[Arrow]) -> Vec<&str> {
 /// One scale for both axes. The height follows the points, within what sits well on a page.
 fn scales(groups: &[Group], width: Width, top: f64) -> (Scale, Scale) {
     let points = || groups.iter().flat_map(|group| &group.points);
-    let (left, right) = range(points().map(|point| point.x));
-    let (low, high) = range(points().map(|point| point.y));
+    let (left, right) = range(points().map(|point| point.x), false);
+    let (low, high) = range(points().map(|point| point.y), false);
     let mut x = Scale::over((left, right), false, (0.0, width.pixels() - 1.0));
     let mut y = Scale::over((low, high), false, (0.0, top));
     x.start = gutter(&y, width);

@@ -229,19 +229,26 @@ fn library_of_another_clock() -> Option<std::path::PathBuf> {
 /// A clock that a test sets: that of the machine is left alone.
 struct Clock {
     library: std::path::PathBuf,
-    file: tempfile::NamedTempFile,
+    folder: tempfile::TempDir,
 }
 
 impl Clock {
+    /// All at once: a process that read half of it would see a time that nobody set.
     fn set(&self, ahead: &str) {
-        std::fs::write(self.file.path(), ahead).unwrap();
+        let next = self.folder.path().join("next");
+        std::fs::write(&next, ahead).unwrap();
+        std::fs::rename(next, self.file()).unwrap();
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join("clock")
     }
 
     /// Only what tells the time of day is shown another: a clock that is set does not change how long things take.
     fn environment(&self) -> Vec<(&str, std::ffi::OsString)> {
         vec![
             ("LD_PRELOAD", self.library.clone().into()),
-            ("FAKETIME_TIMESTAMP_FILE", self.file.path().into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file().into()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
             ("FAKETIME_NO_CACHE", "1".into()),
         ]
@@ -254,7 +261,7 @@ async fn a_clock_that_jumps_while_it_trains_and_tunes_loses_nothing() {
         println!("skipped: a_clock_that_jumps_while_it_trains_and_tunes_loses_nothing (sudo apt-get install libfaketime)");
         return;
     };
-    let clock = Clock { library, file: tempfile::NamedTempFile::new().unwrap() };
+    let clock = Clock { library, folder: tempfile::tempdir().unwrap() };
     clock.set("+0");
     let server = Server::start_in(&clock.environment());
     let whole = server.post("/api/v1/runs", SHORT, 202).await["id"].as_str().unwrap().to_owned();
