@@ -11,7 +11,7 @@
 //! | [`tune`] | search spaces of hyperparameters, what to try next, what mattered; pure functions | train |
 //! | [`words`] | vector sets, exact search, analogies, training of vectors | data, figure, project |
 //! | [`jobs`] | workers, their supervision, the queue | data, models, store, train |
-//! | [`store`] | runs, events, studies, accounts in SQLite; the only one that names rusqlite | train |
+//! | [`store`] | runs, events, studies, accounts in `SQLite`; the only one that names rusqlite | train |
 //! | [`metrics`] | how good a classifier's answers are: plain slices in, numbers out | |
 //! | [`report`] | the course report's own figures on Fashion-MNIST, typed | |
 //! | [`project`] | PCA and t-SNE: many dimensions in, two out | |
@@ -19,6 +19,8 @@
 //! | [`data`] | data sets: what can be fetched, fetching, finding and reading it | |
 //! | [`models`] | networks and the device they run on; names tch | |
 //! | [`config`], [`error`] | settings; the application's error | |
+//!
+//! `metrics`, `project` and `models` are a crate of their own, in `kernels/`.
 
 pub mod accounts;
 pub mod cli;
@@ -27,12 +29,11 @@ pub mod data;
 pub mod error;
 pub mod figure;
 pub mod jobs;
-pub mod metrics;
-pub mod models;
-pub mod project;
 pub mod report;
 pub mod store;
 pub mod train;
 pub mod tune;
 pub mod web;
 pub mod words;
+
+pub use torchboard_kernels::{metrics, models, project};

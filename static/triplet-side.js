@@ -38,7 +38,7 @@ export class Side {
   }
 
   follow() {
-    const address = `${base}/api/v1/runs/${this.atlas.run}/projection/events?${this.atlas.query}&stage=${this.stage}`;
+    const address = `${base}/api/v1/runs/${this.atlas.run}/projection/events?${this.atlas.query}&stage=${this.stage}&lang=${document.documentElement.lang}`;
     const source = new EventSource(address);
     const on = (kind, act) => source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
     on("labels", (told) => {

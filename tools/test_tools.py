@@ -40,7 +40,7 @@ class Licences(unittest.TestCase):
 
 class Sources(unittest.TestCase):
     TOP = {".cargo", ".ci", ".gitignore", ".npmrc", "ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml",
-           "LICENSE-APACHE", "LICENSE-MIT", "Makefile", "README.md", "SECURITY.md", "benches", "build.rs", "data", "deny.toml", "docs", "locales",
+           "LICENSE-APACHE", "LICENSE-MIT", "Makefile", "README.md", "SECURITY.md", "benches", "build.rs", "data", "deny.toml", "docs", "kernels", "locales",
            "package-lock.json", "package.json", "packaging", "rustfmt.toml", "src", "static", "templates", "tests", "tools"}
     LARGEST = 9_000_000  # the embeddings and maps of a shipped run
 

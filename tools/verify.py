@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CARGO = os.environ.get("CARGO", "cargo")
 CHECKS = {
     "scripts": [sys.executable, "-m", "unittest", "discover", "--quiet", "--start-directory", "tools"],
-    "formatting": [CARGO, "fmt", "--check"],
+    "formatting": [CARGO, "fmt", "--all", "--check"],
     "clippy": [CARGO, "clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings"],
     "rustdoc": [CARGO, "doc", "--release", "--locked", "--no-deps", "--document-private-items"],
 }

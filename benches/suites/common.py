@@ -60,7 +60,7 @@ def machine(peers=PEERS, programs=None):
             pass
     versions |= programs or {}
     return {
-        "cpu": info.get("model name", platform.processor() or platform.machine()).strip(),
+        "cpu": ", ".join([info.get("model name", platform.processor() or platform.machine()).strip(), *widest(info.get("flags", "").split())]),
         "threads": THREADS,
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
@@ -68,6 +68,12 @@ def machine(peers=PEERS, programs=None):
         "date": datetime.date.today().isoformat(),
         "versions": versions,
     }
+
+
+def widest(flags):
+    """The widest registers for numbers: one name of processors stands for several generations."""
+    known = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    return [known[flag] for flag in known if flag in flags][:1]
 
 
 def row(task, ours, peer, peer_name, unit, better="lower", target=None, limit=None, note=""):

@@ -35,6 +35,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("plotters", &["figure"]),
 ];
 
+/// Where the sources of the two crates lie.
+const SOURCES: [&str; 2] = ["kernels/src", "src"];
+
 const LINES_AT_MOST: usize = 600;
 const LINES_ADVISED: usize = 450;
 
@@ -73,9 +76,16 @@ fn templates_have_no_inline_script_or_style() {
 #[test]
 fn files_stay_readable() {
     let mut too_long = Vec::new();
-    for (folder, extension) in
-        [("src", "rs"), ("tests", "rs"), ("benches", "rs"), ("benches", "py"), ("tools", "py"), ("static", "js"), ("templates", "html")]
-    {
+    for (folder, extension) in [
+        ("src", "rs"),
+        ("kernels", "rs"),
+        ("tests", "rs"),
+        ("benches", "rs"),
+        ("benches", "py"),
+        ("tools", "py"),
+        ("static", "js"),
+        ("templates", "html"),
+    ] {
         for path in files_under(folder, extension) {
             let lines = read(&path).lines().count();
             if lines > LINES_AT_MOST {
@@ -91,7 +101,7 @@ fn files_stay_readable() {
 #[test]
 fn every_test_that_security_md_names_is_there() {
     let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("SECURITY.md"));
-    let tests = ["src", "tests"].iter().flat_map(|folder| files_under(folder, "rs")).map(|path| read(&path)).collect::<String>();
+    let tests = SOURCES.iter().chain(&["tests"]).flat_map(|folder| files_under(folder, "rs")).map(|path| read(&path)).collect::<String>();
     let lines = text.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 2);
     let names: Vec<&str> = lines.filter_map(|line| line.rsplit(" | ").next()).flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     assert!(names.len() > 15, "{names:?}");
@@ -131,7 +141,9 @@ fn each_rule_catches_what_it_forbids() {
 }
 
 struct Source {
-    /// The path below `src`, such as `words/search.rs`.
+    /// One of [`SOURCES`].
+    folder: &'static str,
+    /// The path below it, such as `words/search.rs`.
     name: String,
     /// The first part of the path: the module of the module map.
     module: String,
@@ -141,23 +153,25 @@ struct Source {
 
 impl Source {
     fn say(&self, fault: &str) -> String {
-        format!("src/{} {fault}", self.name)
+        format!("{}/{} {fault}", self.folder, self.name)
     }
 }
 
-/// Every source file but the two roots, which name all modules.
+/// Every source file but the roots, which name all modules.
 fn each_source() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let sources: Vec<Source> = files_under("src", "rs")
-        .into_iter()
-        .map(|path| {
+    let mut sources = Vec::new();
+    for folder in SOURCES {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let before = sources.len();
+        for path in files_under(folder, "rs") {
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
             let module = name.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-            Source { module, code: without_comments_and_tests(&read(&path)), name }
-        })
-        .filter(|source| !["main.rs", "lib.rs"].contains(&source.name.as_str()))
-        .collect();
-    assert!(sources.len() > 20, "the sources were not found under {}", root.display());
+            if !["main.rs", "lib.rs"].contains(&name.as_str()) {
+                sources.push(Source { folder, module, code: without_comments_and_tests(&read(&path)), name });
+            }
+        }
+        assert!(sources.len() > before + 20, "the sources were not found under {}", root.display());
+    }
     sources
 }
 

@@ -3,12 +3,11 @@
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use crate::support::{Served, Server, command};
+use crate::support::{Served, Server, Standing, command};
 
 /// Long enough to be caught in the middle, and on drawn images: a few seconds for the whole.
 const LONG: &str = r#"{"system":"mlp","name":"long","config":{"dataset":"fashion-mnist-sample","epochs":4000,"units":64}}"#;
@@ -22,14 +21,13 @@ impl Server {
 
     /// The run as soon as it is as `fits` wants it.
     pub async fn run_when(&self, id: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
+        let mut standing = Standing::new();
         loop {
             let run = self.json(&format!("/api/v1/runs/{id}"), 200).await;
             if fits(&run) {
                 return run;
             }
-            assert!(start.elapsed() < Duration::from_mins(2), "{run}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            standing.wait(run).await;
         }
     }
 

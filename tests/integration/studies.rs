@@ -1,7 +1,5 @@
 //! Studies over HTTP, on pages and in the terminal: proposed, trained, stopped, resumed, never a configuration twice.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use torchboard::{
     store::Store,
@@ -10,7 +8,7 @@ use torchboard::{
 
 use crate::{
     runs::{lines, parse_events},
-    support::{Server, command},
+    support::{Server, Standing, command},
 };
 
 const SPACE: &str =
@@ -23,14 +21,13 @@ pub fn study(trials: u64, epochs: u64) -> Value {
 
 impl Server {
     pub async fn study_when(&self, id: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
+        let mut standing = Standing::new();
         loop {
             let study = self.json(&format!("/api/v1/studies/{id}"), 200).await;
             if fits(&study) {
                 return study;
             }
-            assert!(start.elapsed() < Duration::from_mins(2), "{study}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            standing.wait(study).await;
         }
     }
 

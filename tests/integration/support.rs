@@ -7,7 +7,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
@@ -18,7 +18,7 @@ pub const SET: &str = "small";
 /// How many words the small vector set has.
 pub const VOCABULARY: usize = 4 + FILLERS;
 const FILLERS: usize = 60;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running server; it is stopped when this is dropped.
 pub struct Server {
@@ -156,6 +156,27 @@ impl Served {
     pub fn start(folder: &Path) -> Self {
         let (child, address, _) = spawn_as(folder, &[], &[]);
         Self { child, address }
+    }
+}
+
+/// Waits for a thing as long as it moves, however slowly: a busy machine fails no test, and what stands still does.
+pub struct Standing {
+    before: serde_json::Value,
+    moved: Instant,
+}
+
+impl Standing {
+    pub fn new() -> Self {
+        Self { before: serde_json::Value::Null, moved: Instant::now() }
+    }
+
+    /// Notes how the thing stands `now` and lets a moment pass; fails when it has stood so for three minutes.
+    pub async fn wait(&mut self, now: serde_json::Value) {
+        assert!(self.moved.elapsed() < Duration::from_mins(3), "it stands still: {now}");
+        if now != self.before {
+            *self = Self { before: now, moved: Instant::now() };
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

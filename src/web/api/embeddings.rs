@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     extract::{Path, State},
-    http::header,
+    http::{HeaderMap, header},
     response::{
         IntoResponse,
         sse::{Event, KeepAlive, Sse},
@@ -23,7 +23,7 @@ use crate::{
     error::{AppError, AppResult},
     jobs::{Frame, Map, Method, Retrieved, Stage, Standing, Unfolding, Wanted},
     project,
-    web::{AppState, parameters::Parameters},
+    web::{AppState, language::Language, parameters::Parameters},
 };
 
 /// Every route on embeddings.
@@ -113,13 +113,20 @@ async fn projection(State(state): State<AppState>, Path(id): Path<String>, param
 /// its beginning all the same.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/projection/events", tag = "runs",
     params(("id" = String, Path, example = "triplet-report"), ("split" = Option<String>, Query), ("stage" = Option<String>, Query), ("method" = Option<String>, Query),
-        ("n" = Option<usize>, Query), ("seed" = Option<u64>, Query), ("perplexity" = Option<u32>, Query)),
+        ("n" = Option<usize>, Query), ("seed" = Option<u64>, Query), ("perplexity" = Option<u32>, Query),
+        ("lang" = Option<String>, Query, description = "`en` or `fa`: the language in which a failure is told; a browser can't send `Accept-Language` with these events")),
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, description = "No such run, or no such split of its data"),
         (status = 409, description = "The run is not done, or its network makes no embeddings"), (status = 422, description = "A parameter can't be used")))]
-async fn unfolding(State(state): State<AppState>, Path(id): Path<String>, parameters: Parameters) -> AppResult<impl IntoResponse> {
+async fn unfolding(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> AppResult<impl IntoResponse> {
     let wanted = wanted(id, &parameters)?;
+    let language = parameters.optional("lang")?.and_then(Language::of_tag).unwrap_or_else(|| Language::of_headers(&headers));
     let unfolding = state.compute(move |state| state.maps.open(wanted)).await?;
-    Ok(Sse::new(told(unfolding)).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(told(unfolding, language)).keep_alive(KeepAlive::default()))
 }
 
 /// A teller of one map.
@@ -131,11 +138,12 @@ struct Teller {
     /// To be told next, the next one last.
     waiting: Vec<Event>,
     ended: bool,
+    language: Language,
 }
 
-fn told(unfolding: std::sync::Arc<Unfolding>) -> impl Stream<Item = Result<Event, std::convert::Infallible>> {
+fn told(unfolding: std::sync::Arc<Unfolding>, language: Language) -> impl Stream<Item = Result<Event, std::convert::Infallible>> {
     let standing = unfolding.standing();
-    stream::unfold(Teller { unfolding, standing, told: None, waiting: Vec::new(), ended: false }, |mut teller| async move {
+    stream::unfold(Teller { unfolding, standing, told: None, waiting: Vec::new(), ended: false, language }, |mut teller| async move {
         loop {
             if let Some(event) = teller.waiting.pop() {
                 return Some((Ok(event), teller));
@@ -166,13 +174,17 @@ impl Teller {
         events.extend(frames.iter().map(|frame| as_event(frame)));
         match self.unfolding.outcome().filter(|_| matches!(standing.phase, "done" | "failed")) {
             Some(Ok(_)) => events.push(event("end", serde_json::json!(standing))),
-            Some(Err(error)) => events.push(event("end", serde_json::json!({ "phase": "failed", "reason": error.to_string() }))),
+            Some(Err(error)) => events.push(event("end", failure(&error, self.language))),
             None => {}
         }
         self.ended = matches!(standing.phase, "done" | "failed");
         events.reverse();
         self.waiting = events;
     }
+}
+
+fn failure(error: &AppError, language: Language) -> serde_json::Value {
+    serde_json::json!({ "phase": "failed", "reason": language.retell_plainly(&error.to_string()) })
 }
 
 fn event(kind: &str, data: serde_json::Value) -> Event {
@@ -292,4 +304,16 @@ pub fn wanted(run: String, parameters: &Parameters) -> AppResult<Wanted> {
 fn stage_of(parameters: &Parameters) -> AppResult<Stage> {
     let name = parameters.text("stage", "after")?;
     Stage::named(name).ok_or_else(|| AppError::invalid("stage", format!("is {name:?}; expected before or after.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_that_fails_says_why_in_the_reader_s_language() {
+        let error = AppError::Conflict("The images can't be mapped: there are no points to project.".into());
+        assert_eq!(failure(&error, Language::English)["reason"], error.to_string());
+        assert_eq!(failure(&error, Language::Persian)["reason"], "این تصویرها را نمی‌توان نگاشت: نقطه‌ای برای نگاشتن نیست.");
+    }
 }

@@ -1,6 +1,9 @@
 //! `/api`: the `OpenAPI` document, for people. Works offline.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use askama::Template;
 use axum::{Extension, Router, response::Html, routing::get};
@@ -10,8 +13,27 @@ use utoipa::openapi::OpenApi;
 use super::page;
 use crate::{
     error::AppResult,
-    web::{AppState, shell::Shell},
+    web::{AppState, language::Language, shell::Shell},
 };
+
+/// The page's sentences in Persian, by their English: the document itself is for programs, which are told in one language.
+static PERSIAN: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| rows(include_str!("../../../locales/fa/api.tsv")).collect());
+
+/// What an error's `type` can be, its status, and when it is that.
+const PROBLEMS: [(&str, u16, &str); 8] = [
+    ("not-found", 404, "no such set, word or address; `suggestions` has near spellings."),
+    ("sign-in", 401, "on a shared server, nobody is signed in; a program sends `Authorization: Bearer` and a token."),
+    ("forbidden", 403, "the role or the token does not allow it."),
+    ("too-many", 429, "signing in was tried too often; `Retry-After` says when to try again."),
+    ("conflict", 409, "the thing is in a state that doesn’t allow this, such as resuming a run that is done."),
+    ("invalid", 422, "`field` names what can’t be used, `detail` says what was expected."),
+    ("busy", 503, "too much is asked at once; `Retry-After` says when to come back."),
+    ("unavailable", 503, "not here yet; `detail` says what brings it."),
+];
+
+fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'))
+}
 
 /// One method at one address.
 #[derive(Debug)]
@@ -38,14 +60,20 @@ impl Endpoint {
         let words = self.path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         std::iter::once(self.method.to_lowercase().as_str()).chain(words).collect::<Vec<_>>().join("-")
     }
+
+    /// What is sent and what comes back, field by field, with the key of the caption.
+    fn tables(&self) -> [(&'static str, &[Field]); 2] {
+        [("api-body", &self.body), ("api-answer", &self.answer)]
+    }
 }
 
 #[derive(Debug)]
 struct Parameter {
     name: String,
-    place: String,
+    /// The key of the text that says where it stands.
+    place: &'static str,
     kind: String,
-    required: bool,
+    is_required: bool,
     description: String,
 }
 
@@ -71,9 +99,19 @@ struct ApiPage {
 }
 
 impl ApiPage {
-    /// The text in pieces, with whether each is code: what stands between backticks.
-    fn pieces<'text>(&self, text: &'text str) -> Vec<(&'text str, bool)> {
-        text.split('`').enumerate().map(|(place, piece)| (piece, place % 2 == 1)).filter(|(piece, _)| !piece.is_empty()).collect()
+    /// A text of the document in the reader's language.
+    fn told<'text>(&self, english: &'text str) -> &'text str {
+        if self.shell.language == Language::Persian { PERSIAN.get(english).copied().unwrap_or(english) } else { english }
+    }
+
+    /// The same in pieces, with whether each is code: what stands between backticks.
+    fn pieces<'text>(&self, english: &'text str) -> impl Iterator<Item = (&'text str, bool)> {
+        let pieces = self.told(english).split('`').enumerate().map(|(place, piece)| (piece, place % 2 == 1));
+        pieces.filter(|(piece, _)| !piece.is_empty())
+    }
+
+    fn problems(&self) -> [(&'static str, u16, &'static str); 8] {
+        PROBLEMS
     }
 }
 
@@ -101,7 +139,7 @@ fn chapters(document: &Value) -> Vec<Chapter> {
         let (own, others) = std::mem::take(&mut endpoints).into_iter().partition(|(tag, _)| *tag == name);
         endpoints = others;
         let own: Vec<(String, Endpoint)> = own;
-        Chapter { description: text(&tag["description"]), endpoints: own.into_iter().map(|(_, endpoint)| endpoint).collect(), name }
+        Chapter { description: prose(&tag["description"]), endpoints: own.into_iter().map(|(_, endpoint)| endpoint).collect(), name }
     })
     .collect()
 }
@@ -110,21 +148,26 @@ fn endpoint(document: &Value, path: &str, method: &str, operation: &Value) -> En
     let given: Vec<&Value> = operation["parameters"].as_array().into_iter().flatten().collect();
     let parameters = given.iter().map(|parameter| Parameter {
         name: text(&parameter["name"]),
-        place: text(&parameter["in"]),
+        place: match parameter["in"].as_str() {
+            Some("path") => "api-in-path",
+            Some("header") => "api-in-header",
+            _ => "api-in-query",
+        },
         kind: kind(&parameter["schema"]),
-        required: parameter["required"] == true,
-        description: text(&parameter["description"]),
+        is_required: parameter["required"] == true,
+        description: prose(&parameter["description"]),
     });
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     let responses = operation["responses"].as_object().into_iter().flatten();
     let good = responses.clone().find(|(status, _)| status.starts_with('2')).map_or(&Value::Null, |(_, response)| response);
     let good = &good["content"]["application/json"]["schema"];
-    let problems =
-        responses.filter(|(status, _)| !status.starts_with('2')).map(|(status, response)| (status.clone(), text(&response["description"])));
+    let problems = responses
+        .filter(|(status, _)| !status.starts_with('2'))
+        .map(|(status, response)| (status.clone(), prose(&response["description"])));
     Endpoint {
         method: method.to_uppercase(),
         path: path.to_owned(),
-        summary: [text(&operation["summary"]), text(&operation["description"])].join(" ").trim().to_owned(),
+        summary: [prose(&operation["summary"]), prose(&operation["description"])].join(" ").trim().to_owned(),
         parameters: parameters.collect(),
         body: fields(document, body),
         answer: fields(document, good),
@@ -140,12 +183,12 @@ fn fields(document: &Value, schema: &Value) -> Vec<Field> {
     let mut fields = Vec::new();
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let resolved = resolve(document, field);
-        fields.push(Field { name: name.clone(), kind: kind(field), description: text(&field["description"]) });
+        fields.push(Field { name: name.clone(), kind: kind(field), description: prose(&field["description"]) });
         let items = resolve(document, &resolved["items"]);
         let nested = if items["properties"].is_object() { items } else { resolved };
         for (inner, field) in nested["properties"].as_object().into_iter().flatten() {
             let separator = if resolved["items"].is_null() { "." } else { "[]." };
-            fields.push(Field { name: format!("{name}{separator}{inner}"), kind: kind(field), description: text(&field["description"]) });
+            fields.push(Field { name: format!("{name}{separator}{inner}"), kind: kind(field), description: prose(&field["description"]) });
         }
     }
     fields
@@ -225,6 +268,57 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// A text in one line, however its comment in the source is broken.
+fn prose(value: &Value) -> String {
+    text(value).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::web::api;
+
+    /// Every text that the page shows of the document.
+    fn shown() -> BTreeSet<String> {
+        let mut shown: BTreeSet<String> = PROBLEMS.iter().map(|(.., when)| (*when).to_owned()).collect();
+        for chapter in chapters(&serde_json::to_value(api::router().1).unwrap()) {
+            shown.extend([chapter.name, chapter.description]);
+            for endpoint in chapter.endpoints {
+                shown.insert(endpoint.summary);
+                shown.extend(endpoint.parameters.into_iter().map(|parameter| parameter.description));
+                shown.extend(endpoint.body.into_iter().chain(endpoint.answer).map(|field| field.description));
+                shown.extend(endpoint.problems.into_iter().map(|(_, description)| description));
+            }
+        }
+        shown.remove("");
+        shown
+    }
+
+    #[test]
+    fn every_text_of_the_reference_is_there_in_persian_and_no_other() {
+        let (shown, told) = (shown(), PERSIAN.keys().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>());
+        assert!(shown.len() > 200, "{}", shown.len());
+        let list = |texts: Vec<&String>| texts.into_iter().map(|text| format!("{text}\n")).collect::<String>();
+        let (missing, spare) = (list(shown.difference(&told).collect()), list(told.difference(&shown).collect()));
+        assert!(missing.is_empty() && spare.is_empty(), "locales/fa/api.tsv lacks\n{missing}\nand nobody says\n{spare}");
+    }
+
+    #[test]
+    fn what_is_code_is_the_same_in_both_languages() {
+        let code = |text: &'static str| {
+            let mut code: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+            code.sort_unstable();
+            (code, text.matches('`').count() % 2)
+        };
+        for (english, persian) in PERSIAN.iter() {
+            assert_eq!(code(english), code(persian), "{english}");
+            assert!(persian.chars().any(|letter| ('\u{600}'..='\u{6ff}').contains(&letter)) || !english.contains(' '), "{english}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ struct Votes {
 }
 
 fn fixture() -> Fixture {
-    serde_json::from_str(include_str!("../../../tests/fixtures/embeddings/retrieval.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../tests/fixtures/embeddings/retrieval.json")).unwrap()
 }
 
 #[test]

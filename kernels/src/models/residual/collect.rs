@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::{
-    points::{IN, OUT, Unit, four, split, take},
+    points::{IN, OUT, OfSums, Unit, split},
     winograd::Tiles,
 };
 use crate::models::convolution::{
     lanes::{Eight, Pass},
-    product::{PANEL, load, store},
+    product::{PANEL, load_pair},
 };
 
 /// Where outputs go, in units: the first one, and from one line and image to the next.
@@ -56,10 +56,9 @@ impl Pass for Collect<'_> {
             for (sums, line) in self.sums.chunks_exact(count * IN).zip(lines.chunks_exact_mut(OUT * across)) {
                 let sums = &sums[number * across * IN..][..across * IN];
                 for (sums, line) in sums.as_chunks::<IN>().0.iter().zip(line.as_chunks_mut::<OUT>().0) {
-                    let first = four(lanes, take(lanes, sums.each_ref(), 0));
-                    let second = four(lanes, take(lanes, sums.each_ref(), 1));
+                    let numbers = lanes.along::<OfSums, _, _>(sums.each_ref());
                     for column in 0..OUT {
-                        store(lanes, [first[column], second[column]], &mut line[column]);
+                        lanes.store_pair(numbers[column], &mut line[column]);
                     }
                 }
             }
@@ -72,11 +71,11 @@ impl Pass for Collect<'_> {
                 step: self.tiles.outputs / PANEL,
             };
             match self.finish {
-                None => places.fill::<_, false>(lanes, lines, [[lanes.splat(0.0); 2]; 2], None, &mut into[start..]),
+                None => places.fill::<_, false>(lanes, lines, lanes.splat_pair(0.0), None, &mut into[start..]),
                 Some(Finish { bias, shortcut }) => {
-                    let terms = [load(lanes, &bias[self.unit * PANEL..]), [lanes.splat(0.0); 2]];
+                    let bias = load_pair(lanes, &bias[self.unit * PANEL..]);
                     let shortcut = shortcut.map(|shortcut| &shortcut.as_chunks::<PANEL>().0[start..]);
-                    places.fill::<_, true>(lanes, lines, terms, shortcut, &mut into[start..]);
+                    places.fill::<_, true>(lanes, lines, bias, shortcut, &mut into[start..]);
                 }
             }
         }
@@ -92,37 +91,26 @@ struct Places {
 }
 
 impl Places {
-    /// Aᵀ m down the columns; where `FINISH`, relu of that, the first of `terms` and the shortcut.
+    /// Aᵀ m down the columns; where `FINISH`, relu of that, the bias and the shortcut.
     #[inline(always)]
-    fn fill<L: Eight, const FINISH: bool>(
-        self,
-        lanes: L,
-        lines: &[Unit],
-        [bias, zero]: [[L::Numbers; 2]; 2],
-        shortcut: Option<&[Unit]>,
-        into: &mut [Unit],
-    ) {
+    fn fill<L: Eight, const FINISH: bool>(self, lanes: L, lines: &[Unit], bias: L::Pair, shortcut: Option<&[Unit]>, into: &mut [Unit]) {
         let [l0, l1, l2, l3, l4, l5] = split(lines);
         let mut start = 0_usize;
         for column in 0..self.width {
             let m = [&l0[column], &l1[column], &l2[column], &l3[column], &l4[column], &l5[column]];
-            let first = four(lanes, take(lanes, m, 0));
-            let second = four(lanes, take(lanes, m, 1));
+            let numbers = lanes.along::<OfSums, _, _>(m);
             let mut place = start;
             for row in 0..OUT {
                 if row < self.count {
-                    let mut sums = [first[row], second[row]];
+                    let mut sums = numbers[row];
                     if FINISH {
                         let mut terms = bias;
                         if let Some(shortcut) = shortcut {
-                            let more = load::<L, 2>(lanes, &shortcut[place]);
-                            terms = [lanes.add(terms[0], more[0]), lanes.add(terms[1], more[1])];
+                            terms = lanes.add_pair(terms, lanes.load_pair(&shortcut[place]));
                         }
-                        for half in 0..2 {
-                            sums[half] = lanes.maximum(zero[half], lanes.add(sums[half], terms[half]));
-                        }
+                        sums = lanes.maximum_pair(lanes.splat_pair(0.0), lanes.add_pair(sums, terms));
                     }
-                    store(lanes, sums, &mut into[place]);
+                    lanes.store_pair(sums, &mut into[place]);
                 }
                 place = place.wrapping_add(self.line);
             }

@@ -5,10 +5,7 @@
 //! points matters: Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
 //! Neural Networks".
 
-use crate::models::convolution::{
-    lanes::{Eight, LANES},
-    product::PANEL,
-};
+use crate::models::convolution::lanes::{Along, Eight, Lanes, PANEL};
 
 /// Sixteen channels at one place or point: two vectors.
 pub(super) type Unit = [f32; PANEL];
@@ -49,53 +46,55 @@ pub(super) fn split_mut<T, const PARTS: usize>(mut values: &mut [T]) -> [&mut [T
     parts
 }
 
-/// One vector of each unit.
-#[inline(always)]
-pub(super) fn take<L: Eight, const COUNT: usize>(lanes: L, from: [&Unit; COUNT], half: usize) -> [L::Numbers; COUNT] {
-    let mut numbers = [lanes.splat(0.0); COUNT];
-    for place in 0..COUNT {
-        numbers[place] = lanes.load(&from[place].as_chunks::<LANES>().0[half]);
-    }
-    numbers
-}
-
 /// Bᵀ d.
-#[inline(always)]
-pub(super) fn six<L: Eight>(lanes: L, d: [L::Numbers; IN]) -> [L::Numbers; IN] {
-    let (a, a2, b, b2) = (lanes.splat(A), lanes.splat(-A2), lanes.splat(B), lanes.splat(-B2));
-    let (both, product) = (lanes.splat(-(A2 + B2)), lanes.splat(A2 * B2));
-    let zero = lanes.multiply_add(product, d[0], lanes.multiply_add(both, d[2], d[4]));
-    let (even, odd) = (lanes.multiply_add(b2, d[2], d[4]), lanes.multiply_add(b2, d[1], d[3]));
-    let (of_a, of_minus_a) = (lanes.multiply_add(a, odd, even), lanes.multiply_add(lanes.splat(-A), odd, even));
-    let (even, odd) = (lanes.multiply_add(a2, d[2], d[4]), lanes.multiply_add(a2, d[1], d[3]));
-    let (of_b, of_minus_b) = (lanes.multiply_add(b, odd, even), lanes.multiply_add(lanes.splat(-B), odd, even));
-    let infinity = lanes.multiply_add(product, d[1], lanes.multiply_add(both, d[3], d[5]));
-    [zero, of_a, of_minus_a, of_b, of_minus_b, infinity]
+pub(super) struct OfInputs;
+
+impl Along<IN, IN> for OfInputs {
+    #[inline(always)]
+    fn run<L: Lanes>(lanes: L, d: [L::Numbers; IN]) -> [L::Numbers; IN] {
+        let (a, a2, b, b2) = (lanes.splat(A), lanes.splat(-A2), lanes.splat(B), lanes.splat(-B2));
+        let (both, product) = (lanes.splat(-(A2 + B2)), lanes.splat(A2 * B2));
+        let zero = lanes.multiply_add(product, d[0], lanes.multiply_add(both, d[2], d[4]));
+        let (even, odd) = (lanes.multiply_add(b2, d[2], d[4]), lanes.multiply_add(b2, d[1], d[3]));
+        let (of_a, of_minus_a) = (lanes.multiply_add(a, odd, even), lanes.multiply_add(lanes.splat(-A), odd, even));
+        let (even, odd) = (lanes.multiply_add(a2, d[2], d[4]), lanes.multiply_add(a2, d[1], d[3]));
+        let (of_b, of_minus_b) = (lanes.multiply_add(b, odd, even), lanes.multiply_add(lanes.splat(-B), odd, even));
+        let infinity = lanes.multiply_add(product, d[1], lanes.multiply_add(both, d[3], d[5]));
+        [zero, of_a, of_minus_a, of_b, of_minus_b, infinity]
+    }
 }
 
 /// Aᵀ m.
-#[inline(always)]
-pub(super) fn four<L: Eight>(lanes: L, m: [L::Numbers; IN]) -> [L::Numbers; OUT] {
-    let (sum_a, difference_a) = (lanes.add(m[1], m[2]), lanes.subtract(m[1], m[2]));
-    let (sum_b, difference_b) = (lanes.add(m[3], m[4]), lanes.subtract(m[3], m[4]));
-    let of = |factor: f32| lanes.splat(factor);
-    [
-        lanes.add(m[0], lanes.add(sum_a, sum_b)),
-        lanes.multiply_add(of(A), difference_a, lanes.multiply(of(B), difference_b)),
-        lanes.multiply_add(of(A2), sum_a, lanes.multiply(of(B2), sum_b)),
-        lanes.multiply_add(of(A * A2), difference_a, lanes.multiply_add(of(B * B2), difference_b, m[5])),
-    ]
+pub(super) struct OfSums;
+
+impl Along<IN, OUT> for OfSums {
+    #[inline(always)]
+    fn run<L: Lanes>(lanes: L, m: [L::Numbers; IN]) -> [L::Numbers; OUT] {
+        let (sum_a, difference_a) = (lanes.add(m[1], m[2]), lanes.subtract(m[1], m[2]));
+        let (sum_b, difference_b) = (lanes.add(m[3], m[4]), lanes.subtract(m[3], m[4]));
+        let of = |factor: f32| lanes.splat(factor);
+        [
+            lanes.add(m[0], lanes.add(sum_a, sum_b)),
+            lanes.multiply_add(of(A), difference_a, lanes.multiply(of(B), difference_b)),
+            lanes.multiply_add(of(A2), sum_a, lanes.multiply(of(B2), sum_b)),
+            lanes.multiply_add(of(A * A2), difference_a, lanes.multiply_add(of(B * B2), difference_b, m[5])),
+        ]
+    }
 }
 
 /// A y.
-#[inline(always)]
-pub(super) fn spread<L: Eight>(lanes: L, y: [L::Numbers; OUT]) -> [L::Numbers; IN] {
-    let (a2, b2) = (lanes.splat(A2), lanes.splat(B2));
-    let (even, odd) = (lanes.multiply_add(a2, y[2], y[0]), lanes.multiply_add(a2, y[3], y[1]));
-    let (of_a, of_minus_a) = (lanes.multiply_add(lanes.splat(A), odd, even), lanes.multiply_add(lanes.splat(-A), odd, even));
-    let (even, odd) = (lanes.multiply_add(b2, y[2], y[0]), lanes.multiply_add(b2, y[3], y[1]));
-    let (of_b, of_minus_b) = (lanes.multiply_add(lanes.splat(B), odd, even), lanes.multiply_add(lanes.splat(-B), odd, even));
-    [y[0], of_a, of_minus_a, of_b, of_minus_b, y[3]]
+pub(super) struct OfSlopes;
+
+impl Along<OUT, IN> for OfSlopes {
+    #[inline(always)]
+    fn run<L: Lanes>(lanes: L, y: [L::Numbers; OUT]) -> [L::Numbers; IN] {
+        let (a2, b2) = (lanes.splat(A2), lanes.splat(B2));
+        let (even, odd) = (lanes.multiply_add(a2, y[2], y[0]), lanes.multiply_add(a2, y[3], y[1]));
+        let (of_a, of_minus_a) = (lanes.multiply_add(lanes.splat(A), odd, even), lanes.multiply_add(lanes.splat(-A), odd, even));
+        let (even, odd) = (lanes.multiply_add(b2, y[2], y[0]), lanes.multiply_add(b2, y[3], y[1]));
+        let (of_b, of_minus_b) = (lanes.multiply_add(lanes.splat(B), odd, even), lanes.multiply_add(lanes.splat(-B), odd, even));
+        [y[0], of_a, of_minus_a, of_b, of_minus_b, y[3]]
+    }
 }
 
 /// G g.

@@ -6,7 +6,7 @@
 use super::points::{IN, POINTS, Unit};
 use crate::models::convolution::{
     lanes::{Eight, Pass},
-    product::{PANEL, load, store},
+    product::{PANEL, in_blocks},
 };
 
 /// Transformed inputs times the transformed weights of sixteen outputs.
@@ -26,34 +26,20 @@ impl Pass for Multiply<'_> {
     #[inline(always)]
     fn run(self, lanes: impl Eight) {
         let Self { tiles, values, weight, into } = self;
-        // Five or six at once, so that none is left over, or few.
-        let fives = (6 - tiles % 6) % 6;
-        let (sixes, fives) = if 5 * fives <= tiles { ((tiles - 5 * fives) / 6, fives) } else { (0, 0) };
         let depth = weight.len() / POINTS;
         for (point, weight) in weight.chunks_exact(depth).enumerate() {
             let values = &values[point * depth / PANEL * tiles..][..depth / PANEL * tiles];
             let (weight, _) = weight.as_chunks::<PANEL>();
             let into = &mut into.as_chunks_mut::<IN>().0[point / IN * tiles..][..tiles];
-            let point = point % IN;
-            let mut next = 0;
-            for _ in 0..sixes {
-                block::<_, 6>(lanes, point, values, weight, next, into);
-                next += 6;
-            }
-            for _ in 0..fives {
-                block::<_, 5>(lanes, point, values, weight, next, into);
-                next += 5;
-            }
-            while tiles - next >= 4 {
-                block::<_, 4>(lanes, point, values, weight, next, into);
-                next += 4;
-            }
-            while next < tiles {
-                block::<_, 1>(lanes, point, values, weight, next, into);
-                next += 1;
-            }
+            at_point(lanes, point % IN, values, weight, into);
         }
     }
+}
+
+/// The sums of all tiles at one point.
+#[inline(always)]
+fn at_point<L: Eight>(lanes: L, point: usize, values: &[Unit], weight: &[[Unit; PANEL]], into: &mut [[Unit; IN]]) {
+    in_blocks!(L, into.len(), |next, COUNT| block::<L, COUNT>(lanes, point, values, weight, next, into));
 }
 
 /// The sums of `COUNT` tiles.
@@ -66,22 +52,20 @@ fn block<L: Eight, const COUNT: usize>(
     next: usize,
     into: &mut [[Unit; IN]],
 ) {
-    let mut sums = [[lanes.splat(0.0); 2]; COUNT];
+    let mut sums = [lanes.splat_pair(0.0); COUNT];
     let mut first = next;
     for weight in weight {
         let Some(rows) = values.get(first..).and_then(|rows| rows.first_chunk::<COUNT>()) else { break };
         for step in 0..PANEL {
-            let weight = load::<L, 2>(lanes, &weight[step]);
+            let weight = lanes.load_pair(&weight[step]);
             for row in 0..COUNT {
-                let value = lanes.splat(rows[row][step]);
-                sums[row][0] = lanes.multiply_add(value, weight[0], sums[row][0]);
-                sums[row][1] = lanes.multiply_add(value, weight[1], sums[row][1]);
+                sums[row] = lanes.add_product(rows[row][step], weight, sums[row]);
             }
         }
         first = first.wrapping_add(into.len());
     }
     for (row, into) in into[next..][..COUNT].iter_mut().enumerate() {
-        store(lanes, sums[row], &mut into[point]);
+        lanes.store_pair(sums[row], &mut into[point]);
     }
 }
 
@@ -112,12 +96,22 @@ impl Pass for Outer<'_> {
             for (unit, slopes) in slopes.chunks_exact(tiles).enumerate() {
                 for (row, values) in values.chunks_exact(tiles).enumerate() {
                     let sums = &mut sums[row * outputs + unit..];
-                    outer::<_, 6, 0>(lanes, values, slopes, is_first, outputs / PANEL, sums);
-                    outer::<_, 6, 6>(lanes, values, slopes, is_first, outputs / PANEL, sums);
-                    outer::<_, 4, 12>(lanes, values, slopes, is_first, outputs / PANEL, sums);
+                    of_unit(lanes, values, slopes, is_first, outputs / PANEL, sums);
                 }
             }
         }
+    }
+}
+
+/// Adds Σ over tiles of sixteen inputs times sixteen outputs; where `is_first`, to nothing.
+#[inline(always)]
+fn of_unit<L: Eight>(lanes: L, values: &[Unit], slopes: &[Unit], is_first: bool, stride: usize, into: &mut [Unit]) {
+    if L::ROWS > 6 {
+        outer::<_, 16, 0>(lanes, values, slopes, is_first, stride, into);
+    } else {
+        outer::<_, 6, 0>(lanes, values, slopes, is_first, stride, into);
+        outer::<_, 6, 6>(lanes, values, slopes, is_first, stride, into);
+        outer::<_, 4, 12>(lanes, values, slopes, is_first, stride, into);
     }
 }
 
@@ -131,21 +125,19 @@ fn outer<L: Eight, const ROWS: usize, const FIRST: usize>(
     stride: usize,
     into: &mut [Unit],
 ) {
-    let mut sums = [[lanes.splat(0.0); 2]; ROWS];
+    let mut sums = [lanes.splat_pair(0.0); ROWS];
     if !is_first {
         for row in 0..ROWS {
-            sums[row] = load(lanes, &into[(FIRST + row) * stride]);
+            sums[row] = lanes.load_pair(&into[(FIRST + row) * stride]);
         }
     }
     for (values, slopes) in values.iter().zip(slopes) {
-        let slopes = load::<L, 2>(lanes, slopes);
+        let slopes = lanes.load_pair(slopes);
         for row in 0..ROWS {
-            let value = lanes.splat(values[FIRST + row]);
-            sums[row][0] = lanes.multiply_add(value, slopes[0], sums[row][0]);
-            sums[row][1] = lanes.multiply_add(value, slopes[1], sums[row][1]);
+            sums[row] = lanes.add_product(values[FIRST + row], slopes, sums[row]);
         }
     }
     for row in 0..ROWS {
-        store(lanes, sums[row], &mut into[(FIRST + row) * stride]);
+        lanes.store_pair(sums[row], &mut into[(FIRST + row) * stride]);
     }
 }

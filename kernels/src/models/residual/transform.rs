@@ -5,13 +5,13 @@
 use std::ops::Range;
 
 use super::{
-    points::{IN, OUT, Unit, six, split, split_mut, spread, take},
+    points::{IN, OUT, OfInputs, OfSlopes, Unit, split, split_mut},
     shape::Geometry,
     winograd::Tiles,
 };
 use crate::models::convolution::{
     lanes::{Eight, Pass},
-    product::{PANEL, store},
+    product::PANEL,
 };
 
 /// Bᵀ d B of each tile's 6×6 places.
@@ -44,10 +44,9 @@ impl Pass for Transform<'_> {
                 for column in 0..columns {
                     let d = [&d0[from], &d1[from], &d2[from], &d3[from], &d4[from], &d5[from]];
                     let t = [&mut t0[column], &mut t1[column], &mut t2[column], &mut t3[column], &mut t4[column], &mut t5[column]];
-                    let first = six(lanes, take(lanes, d, 0));
-                    let second = six(lanes, take(lanes, d, 1));
+                    let numbers = lanes.along::<OfInputs, _, _>(d);
                     for (row, t) in t.into_iter().enumerate() {
-                        store(lanes, [first[row], second[row]], t);
+                        lanes.store_pair(numbers[row], t);
                     }
                     from = from.wrapping_add(units);
                 }
@@ -56,11 +55,10 @@ impl Pass for Transform<'_> {
                     let [p0, p1, p2, p3, p4, p5] = part(split_mut(into), unit * count + number * across, across);
                     for tile in 0..across {
                         let Some(line) = line.get(OUT.wrapping_mul(tile)..).and_then(|line| line.first_chunk::<IN>()) else { break };
-                        let first = six(lanes, take(lanes, line.each_ref(), 0));
-                        let second = six(lanes, take(lanes, line.each_ref(), 1));
+                        let numbers = lanes.along::<OfInputs, _, _>(line.each_ref());
                         let into = [&mut p0[tile], &mut p1[tile], &mut p2[tile], &mut p3[tile], &mut p4[tile], &mut p5[tile]];
                         for (column, into) in into.into_iter().enumerate() {
-                            store(lanes, [first[column], second[column]], into);
+                            lanes.store_pair(numbers[column], into);
                         }
                     }
                 }
@@ -98,10 +96,9 @@ impl Pass for Spread<'_> {
                 for column in 0..columns {
                     let y = [&y0[from], &y1[from], &y2[from], &y3[from]];
                     let t = [&mut t0[column], &mut t1[column], &mut t2[column], &mut t3[column], &mut t4[column], &mut t5[column]];
-                    let first = spread(lanes, take(lanes, y, 0));
-                    let second = spread(lanes, take(lanes, y, 1));
+                    let numbers = lanes.along::<OfSlopes, _, _>(y);
                     for (row, t) in t.into_iter().enumerate() {
-                        store(lanes, [first[row], second[row]], t);
+                        lanes.store_pair(numbers[row], t);
                     }
                     from = from.wrapping_add(units);
                 }
@@ -110,11 +107,10 @@ impl Pass for Spread<'_> {
                     let [p0, p1, p2, p3, p4, p5] = part(split_mut(into), unit * count + number * across, across);
                     // The first column is the border's.
                     for (tile, line) in line[1..].as_chunks::<OUT>().0.iter().enumerate() {
-                        let first = spread(lanes, take(lanes, line.each_ref(), 0));
-                        let second = spread(lanes, take(lanes, line.each_ref(), 1));
+                        let numbers = lanes.along::<OfSlopes, _, _>(line.each_ref());
                         let into = [&mut p0[tile], &mut p1[tile], &mut p2[tile], &mut p3[tile], &mut p4[tile], &mut p5[tile]];
                         for (column, into) in into.into_iter().enumerate() {
-                            store(lanes, [first[column], second[column]], into);
+                            lanes.store_pair(numbers[column], into);
                         }
                     }
                 }

@@ -3,18 +3,19 @@
 use pulp::{Arch, Simd, WithSimd};
 
 /// Lanes of a sum: one AVX-512 register of f32, two of AVX2. As many on every machine, so that every machine adds in the same order.
-pub(crate) const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// Points `[dimension, stride]`, where `stride` is their number rounded up to whole lanes; the padding is 0.
 #[derive(Debug, Clone)]
-pub(crate) struct Columns {
+pub struct Columns {
     stride: usize,
     values: Vec<f32>,
 }
 
 impl Columns {
     /// `rows`: `[count, dimension]`.
-    pub(crate) fn new(rows: &[f32], dimension: usize) -> Self {
+    #[must_use]
+    pub fn new(rows: &[f32], dimension: usize) -> Self {
         let count = rows.len() / dimension;
         let stride = count.next_multiple_of(LANES);
         let mut values = vec![0.0; dimension * stride];
@@ -27,28 +28,29 @@ impl Columns {
     }
 
     /// Length of a row of distances: the number of points rounded up to whole lanes.
-    pub(crate) fn stride(&self) -> usize {
+    #[must_use]
+    pub fn stride(&self) -> usize {
         self.stride
     }
 
     /// Squared Euclidean distances from `point` `[dimension]` to every point, by differences, so that they are exactly 0 between equal
     /// points and the same both ways; `distances`: `[stride]`, what stands in the padding means nothing.
-    pub(crate) fn squared_distances(&self, point: &[f32], distances: &mut [f32]) {
+    pub fn squared_distances(&self, point: &[f32], distances: &mut [f32]) {
         Arch::new().dispatch(SquaredDistances { point, columns: &self.values, distances });
     }
 
     /// Dot products of `point` `[dimension]` with every point; `products`: `[stride]`, 0 in the padding.
-    pub(crate) fn dot_products(&self, point: &[f32], products: &mut [f32]) {
+    pub fn dot_products(&self, point: &[f32], products: &mut [f32]) {
         Arch::new().dispatch(DotProducts { point, columns: &self.values, products });
     }
 
     /// The sum over points j of `weights[j] · (point - j)`, into `sums` `[dimension]`; `weights`: `[stride]`, 0 in the padding.
-    pub(crate) fn weighted_differences(&self, point: &[f32], weights: &[f32], sums: &mut [f32]) {
+    pub fn weighted_differences(&self, point: &[f32], weights: &[f32], sums: &mut [f32]) {
         Arch::new().dispatch(WeightedDifferences { point, columns: &self.values, weights, sums });
     }
 
     /// The sum over points j of `weights[j] · j`, into `sums` `[dimension]`; `weights`: `[stride]`, 0 in the padding.
-    pub(crate) fn weighted_sum(&self, weights: &[f32], sums: &mut [f32]) {
+    pub fn weighted_sum(&self, weights: &[f32], sums: &mut [f32]) {
         let origin = vec![0.0; sums.len()];
         self.weighted_differences(&origin, weights, sums);
         sums.iter_mut().for_each(|sum| *sum = -*sum);
@@ -123,8 +125,9 @@ impl WithSimd for WeightedDifferences<'_> {
 }
 
 /// Adds the lanes in f64, in a fixed order.
+#[must_use]
 #[inline(always)]
-pub(crate) fn total(lanes: [f32; LANES]) -> f64 {
+pub fn total(lanes: [f32; LANES]) -> f64 {
     lanes.iter().map(|&lane| f64::from(lane)).sum()
 }
 

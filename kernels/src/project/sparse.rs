@@ -239,9 +239,9 @@ mod tests {
     #[test]
     fn affinities_are_scikit_learns() {
         for fixture in [
-            include_str!("../../tests/fixtures/project/affinities-60.json"),
-            include_str!("../../tests/fixtures/project/affinities-20.json"),
-            include_str!("../../tests/fixtures/project/affinities-near.json"),
+            include_str!("../../../tests/fixtures/project/affinities-60.json"),
+            include_str!("../../../tests/fixtures/project/affinities-20.json"),
+            include_str!("../../../tests/fixtures/project/affinities-near.json"),
         ] {
             let fixture: Fixture = serde_json::from_str(fixture).unwrap();
             let count = fixture.points.len() / fixture.dimension;

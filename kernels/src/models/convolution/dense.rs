@@ -3,15 +3,13 @@
 
 use super::{
     lanes::{Eight, LANES},
-    product::{PANEL, add_row, load, multiply, store},
+    product::{PANEL, add_row, in_blocks, load, load_pair, multiply, store, store_pair},
 };
 
 /// Features that the backward kernels hold in registers: eight vectors, so that the weights of a block stay in the first cache.
 pub(super) const BLOCK: usize = 8 * LANES;
 /// Rows that one task multiplies.
 pub(super) const ROWS: usize = 48;
-/// Rows that a kernel multiplies at once.
-const AT_ONCE: usize = 6;
 /// Features after which the kernel turns to the next panel: a panel's part and the rows stay in the caches.
 const DEPTH: usize = 256;
 /// Rows of the batch whose features stay in the first cache while the gradients of all units sum over them.
@@ -97,19 +95,14 @@ pub(super) fn forward<L: Eight>(
             let weights = &weights[first..][..depth_here];
             let bias = &bias[panel * PANEL..][..PANEL];
             let bias = if first == 0 { Some(bias) } else { None };
-            let mut rows = rows.chunks(AT_ONCE * stride);
-            for into in into.chunks_mut(AT_ONCE * width) {
-                let Some(rows) = rows.next() else { break };
-                let at = |row: usize| &rows[row * stride + first..][..depth_here];
-                if rows.len() == AT_ONCE * stride {
-                    let rows: [&[f32]; AT_ONCE] = std::array::from_fn(at);
-                    forward_rows(lanes, rows, weights, bias, width, &mut into[panel * PANEL..]);
-                } else {
-                    for row in 0..rows.len() / stride {
-                        forward_rows(lanes, [at(row)], weights, bias, width, &mut into[row * width + panel * PANEL..]);
-                    }
+            let at = |row: usize| &rows[row * stride + first..][..depth_here];
+            in_blocks!(L, rows.len() / stride, |row, COUNT| {
+                let mut here: [&[f32]; COUNT] = [&[]; COUNT];
+                for place in 0..COUNT {
+                    here[place] = at(row + place);
                 }
-            }
+                forward_rows(lanes, here, weights, bias, width, &mut into[row * width + panel * PANEL..]);
+            });
         }
     }
 }
@@ -123,13 +116,13 @@ fn forward_rows<L: Eight, const COUNT: usize>(
     width: usize,
     into: &mut [f32],
 ) {
-    let mut sums = [[lanes.splat(0.0); 2]; COUNT];
+    let mut sums = [lanes.splat_pair(0.0); COUNT];
     for row in 0..COUNT {
-        sums[row] = load(lanes, bias.unwrap_or(&into[row * width..]));
+        sums[row] = load_pair(lanes, bias.unwrap_or(&into[row * width..]));
     }
     let sums = multiply::<L, COUNT, LANES>(lanes, rows, weights, sums);
     for row in 0..COUNT {
-        store(lanes, sums[row], &mut into[row * width..]);
+        store_pair(lanes, sums[row], &mut into[row * width..]);
     }
 }
 

@@ -158,7 +158,8 @@ fn gradients_are_finite_differences_of_a_plain_network() {
 #[test]
 fn embeddings_and_gradients_are_those_of_pytorch() {
     const NAMES: [&str; 4] = ["convolution_1", "convolution_2", "hidden", "output"];
-    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/networks/triplet-gradients.safetensors")).unwrap();
+    let bytes =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/networks/triplet-gradients.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let read = |name: &str| -> Vec<f32> {
         let (values, rest) = tensors.tensor(name).unwrap().data().as_chunks::<4>();

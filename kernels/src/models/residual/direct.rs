@@ -1,5 +1,5 @@
-//! Convolutions as plain sums: what is convolved lies in a border of zeros, so that no edge is asked for in the inner loop, and six places'
-//! sums of sixteen channels stay in registers.
+//! Convolutions as plain sums: what is convolved lies in a border of zeros, so that no edge is asked for in the inner loop, and the sums of
+//! sixteen channels at some places stay in registers.
 
 use super::{
     aligned::Aligned,
@@ -8,11 +8,8 @@ use super::{
 };
 use crate::models::convolution::{
     lanes::{Eight, LANES},
-    product::{PANEL, load, multiply, store},
+    product::{PANEL, in_blocks, load_pair, multiply, store_pair},
 };
-
-/// Places whose sums are held in registers at once.
-const AT_ONCE: usize = 6;
 
 /// Numbers in a row below a kernel: where they begin, from a place's base on, and how many they are.
 #[derive(Debug, Clone, Copy)]
@@ -102,15 +99,10 @@ impl Gather {
         let places = &self.places[..self.places.len() / of * images];
         for (panel, weights) in panels.chunks_exact(self.depth()).enumerate() {
             let first = panel * PANEL;
-            for places in places.chunks(AT_ONCE) {
-                if let Some(places) = places.first_chunk::<AT_ONCE>() {
-                    self.block(lanes, *places, from, (weights, first), finish, into);
-                } else {
-                    for &place in places {
-                        self.block(lanes, [place], from, (weights, first), finish, into);
-                    }
-                }
-            }
+            in_blocks!(L, places.len(), |next, COUNT| {
+                let Some(places) = places[next..].first_chunk::<COUNT>() else { break };
+                self.block(lanes, *places, from, (weights, first), finish, into);
+            });
         }
     }
 
@@ -124,9 +116,9 @@ impl Gather {
         finish: Option<Finish>,
         into: &mut [f32],
     ) {
-        let mut sums = [[lanes.splat(0.0); 2]; COUNT];
+        let mut sums = [lanes.splat_pair(0.0); COUNT];
         if let Some(Finish { bias, .. }) = finish {
-            sums = [load(lanes, &bias[first..]); COUNT];
+            sums = [load_pair(lanes, &bias[first..]); COUNT];
         }
         for span in &self.spans {
             let mut rows: [&[f32]; COUNT] = [&[]; COUNT];
@@ -137,22 +129,24 @@ impl Gather {
             sums = multiply::<L, COUNT, STEPS>(lanes, rows, here, sums);
             weights = rest;
         }
+        let count = PANEL.min(self.channels - first);
         for place in 0..COUNT {
             let start = places[place].1 + first;
-            let is_whole = self.channels - first >= PANEL;
+            let mut values = sums[place];
             if let Some(Finish { shortcut, .. }) = finish {
-                for half in 0..if is_whole { 2 } else { 1 } {
-                    if let Some(shortcut) = shortcut {
-                        let [more] = load(lanes, &shortcut[start + half * LANES..]);
-                        sums[place][half] = lanes.add(sums[place][half], more);
-                    }
-                    sums[place][half] = lanes.maximum(lanes.splat(0.0), sums[place][half]);
+                if let Some(shortcut) = shortcut {
+                    let mut more = [0.0; PANEL];
+                    more[..count].copy_from_slice(&shortcut[start..][..count]);
+                    values = lanes.add_pair(values, lanes.load_pair(&more));
                 }
+                values = lanes.maximum_pair(lanes.splat_pair(0.0), values);
             }
-            if is_whole {
-                store(lanes, sums[place], &mut into[start..]);
+            if count == PANEL {
+                store_pair(lanes, values, &mut into[start..]);
             } else {
-                store(lanes, [sums[place][0]], &mut into[start..]);
+                let mut some = [0.0; PANEL];
+                lanes.store_pair(values, &mut some);
+                into[start..][..count].copy_from_slice(&some[..count]);
             }
         }
     }
@@ -273,7 +267,10 @@ impl Products {
                             let offset = span.offset + start;
                             let left = span.length - start;
                             let sums = &mut sums[(row + start) * self.columns() + column..];
-                            if left >= 6 {
+                            if L::ROWS > 6 && left >= 12 {
+                                self.block::<L, 12>(lanes, lines, [offset, column], inputs, gradient, sums);
+                                start += 12;
+                            } else if left >= 6 {
                                 self.block::<L, 6>(lanes, lines, [offset, column], inputs, gradient, sums);
                                 start += 6;
                             } else if left >= 4 {
@@ -305,9 +302,9 @@ impl Products {
         let Geometry { width, inputs: channels, outputs, stride, .. } = self.geometry;
         let (line, across) = (Geometry::border(width) * channels, self.geometry.out_width());
         let columns = self.columns();
-        let mut sums = [[lanes.splat(0.0); 2]; ROWS];
+        let mut sums = [lanes.splat_pair(0.0); ROWS];
         for row in 0..ROWS {
-            sums[row] = load(lanes, &into[row * columns..]);
+            sums[row] = load_pair(lanes, &into[row * columns..]);
         }
         for y in lines[0]..lines[1] {
             let inputs = &inputs[y * stride * line + offset..];
@@ -316,19 +313,16 @@ impl Products {
             for _ in 0..across {
                 let Some(values) = inputs.get(from..).and_then(|from| from.first_chunk::<ROWS>()) else { break };
                 let Some(slopes) = gradient.get(of..).and_then(|of| of.first_chunk::<PANEL>()) else { break };
-                let (halves, _) = slopes.as_chunks::<LANES>();
-                let (left, right) = (lanes.load(&halves[0]), lanes.load(&halves[1]));
+                let slopes = lanes.load_pair(slopes);
                 for row in 0..ROWS {
-                    let value = lanes.splat(values[row]);
-                    sums[row][0] = lanes.multiply_add(value, left, sums[row][0]);
-                    sums[row][1] = lanes.multiply_add(value, right, sums[row][1]);
+                    sums[row] = lanes.add_product(values[row], slopes, sums[row]);
                 }
                 from = from.wrapping_add(stride.wrapping_mul(channels));
                 of = of.wrapping_add(outputs);
             }
         }
         for row in 0..ROWS {
-            store(lanes, sums[row], &mut into[row * columns..]);
+            store_pair(lanes, sums[row], &mut into[row * columns..]);
         }
     }
 

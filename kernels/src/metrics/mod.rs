@@ -21,7 +21,7 @@ pub use answers::{AreaUnderCurve, Average, AveragePrecision, ClassScore, Curves,
 pub use bootstrap::{Interval, Resampling};
 pub use calibration::{Calibration, ReliabilityBin, calibration};
 pub use classification::text_report;
-pub(crate) use columns::{Columns, LANES, total};
+pub use columns::{Columns, LANES, total};
 pub use confusion::{Confusion, Scores};
 pub use curves::{Curve, Ranking, macro_pr, macro_roc};
 pub use operating::{

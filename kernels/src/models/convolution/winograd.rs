@@ -7,13 +7,13 @@
 
 use super::{
     lanes::{Eight, LANES},
-    product::{PANEL, multiply, store},
+    product::{PANEL, in_blocks, multiply},
 };
 
 /// Numbers that a tile is transformed into.
 const POINTS: usize = 16;
-/// Windows worked on at once: what multiplication fits in the registers, and all that is transformed in the first cache.
-const WINDOWS: usize = 6;
+/// Windows worked on at once, at most: what multiplication fits in the registers ([`Eight::ROWS`]), and all that is transformed in the first cache.
+const WINDOWS: usize = 12;
 
 /// Transformed weights G g Gᵀ as `[panel of 16 filters][16 points][channels]`\[16\], from `PyTorch`'s `[filters, channels, 3, 3]`.
 pub(super) fn pack(weight: &[f32], channels: usize, filters: usize) -> Vec<[f32; PANEL]> {
@@ -76,7 +76,7 @@ impl Convolution<'_> {
         let windows = self.pooled[0] * self.pooled[1];
         let mut first = 0;
         while first < windows {
-            let count = WINDOWS.min(windows - first);
+            let count = L::ROWS.min(windows - first);
             for place in 0..count {
                 self.transform(lanes, first + place, &mut scratch.tiles[place * POINTS * self.channels..][..POINTS * self.channels]);
             }
@@ -125,22 +125,19 @@ impl Convolution<'_> {
 
     #[inline(always)]
     fn multiply<L: Eight>(self, lanes: L, panel: usize, count: usize, scratch: &mut Scratch) {
-        let zero = lanes.splat(0.0);
         let weight = &self.weight[panel * POINTS * self.channels..][..POINTS * self.channels];
         for (point, weight) in weight.chunks_exact(self.channels).enumerate() {
-            let row = |place: usize| &scratch.tiles[(place * POINTS + point) * self.channels..][..self.channels];
             let sums = &mut scratch.sums[point * WINDOWS..][..WINDOWS];
-            if count == WINDOWS {
-                let rows: [&[f32]; WINDOWS] = [row(0), row(1), row(2), row(3), row(4), row(5)];
-                let products = multiply::<L, WINDOWS, LANES>(lanes, rows, weight, [[zero; 2]; WINDOWS]);
-                for place in 0..WINDOWS {
-                    store(lanes, products[place], &mut sums[place]);
+            in_blocks!(L, count, |next, COUNT| {
+                let mut rows: [&[f32]; COUNT] = [&[]; COUNT];
+                for place in 0..COUNT {
+                    rows[place] = &scratch.tiles[((next + place) * POINTS + point) * self.channels..][..self.channels];
                 }
-            } else {
-                for place in 0..count {
-                    store(lanes, multiply::<L, 1, LANES>(lanes, [row(place)], weight, [[zero; 2]])[0], &mut sums[place]);
+                let products = multiply::<L, COUNT, LANES>(lanes, rows, weight, [lanes.splat_pair(0.0); COUNT]);
+                for place in 0..COUNT {
+                    lanes.store_pair(products[place], &mut sums[next + place]);
                 }
-            }
+            });
         }
     }
 
