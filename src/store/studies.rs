@@ -64,10 +64,11 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Seconds from its beginning to its end; `None` while it goes on.
+    /// Seconds from its beginning to its end; `None` while it goes on, and where the clock was set back before it ended.
     #[must_use]
     pub fn duration_s(&self) -> Option<f64> {
-        Some((self.ended_at?.as_millisecond() - self.started_at?.as_millisecond()) as f64 / 1000.0)
+        let milliseconds = self.ended_at?.as_millisecond() - self.started_at?.as_millisecond();
+        (milliseconds >= 0).then_some(milliseconds as f64 / 1000.0)
     }
 }
 

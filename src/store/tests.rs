@@ -281,6 +281,8 @@ fn a_study_keeps_its_trials_and_says_what_happened() {
     let study = store.study(&id).unwrap();
     assert_eq!((study.state, &study.trials), (State::Running, &vec![trial.clone()]));
     assert_eq!(trial.duration_s(), Some(2.5));
+    let set_back = Trial { ended_at: jiff::Timestamp::from_millisecond(999).ok(), ..trial.clone() };
+    assert_eq!(set_back.duration_s(), None, "nobody knows how long it took");
     let events = store.study_events_after(&id, 2).unwrap();
     assert_eq!(
         events.iter().map(|event| (event.number, event.data["event"].as_str().unwrap())).collect::<Vec<_>>(),

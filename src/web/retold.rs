@@ -251,13 +251,13 @@ mod tests {
     /// The sources that people's pages come from, without their tests: not what only terminals and programs read.
     fn sources() -> Vec<(String, String)> {
         const NOT_ON_PAGES: [&str; 7] = ["cli", "main.rs", "web/api", "jobs/backup", "words/glove", "words/format", "store/copy.rs"];
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut folders = vec![root.clone()];
+        let roots = ["src", "kernels/src"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+        let mut folders = roots.to_vec();
         let mut found = Vec::new();
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                let name = roots.iter().find_map(|root| path.strip_prefix(root).ok()).unwrap().to_str().unwrap().to_owned();
                 if path.is_dir() {
                     folders.push(path);
                 } else if !name.contains("tests") && !NOT_ON_PAGES.iter().any(|folder| name.starts_with(folder)) {
