@@ -1,7 +1,7 @@
 """What a store of many runs and points costs: the start, lists, curves of a million points.
 
-No peer is measured beside it: MLflow and TensorBoard keep stores of their own, so that a comparison would be of two stores filled by two
-programs. The limits are absolute, for a reader at a screen. All times are a client's, over loopback, on one connection that is kept alive.
+The limits are absolute, for a reader at a screen. Beside MLflow and TensorBoard, whose stores hold the same runs or the same curve
+(`peers/tracker_stores.py`), stand those tasks that they have too. All times are a client's, over loopback, on one connection that is kept alive.
 """
 
 import contextlib
@@ -9,8 +9,11 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +30,8 @@ EPOCHS = 200
 SERIES = ["train_accuracy", "train_loss", "validation_accuracy", "validation_loss"]
 LONG = "long"  # the run of a million points
 PEAKS = (123_457, 7.75), (654_321, -3.25)  # of its curve: what stands in one point alone
+THINNED = 2000  # points that a curve is asked for
+STORES = common.PEER_PROGRAMS / "tracker_stores.py"
 
 
 def main():
@@ -36,7 +41,8 @@ def main():
     rows = list(starts(arguments.torchboard, folder, runs, points, 2 if arguments.quick else 7))
     with serving(arguments.torchboard, folder) as server:
         rows += answers(server.address, runs, points, long, repeats)
-    common.save(arguments.output, "scale", "A large store", rows, peers=[], programs={"SQLite of the maker": sqlite3.sqlite_version})
+    rows += beside_peers(arguments, folder, runs, long, repeats)
+    common.save(arguments.output, "scale", "A large store", rows, peers=["mlflow", "tensorboard"], programs={"SQLite of the maker": sqlite3.sqlite_version})
 
 
 def starts(binary, folder, runs, points, repeats):
@@ -89,6 +95,102 @@ def answers(address, runs, points, long, repeats):
         yield common.row(task, statistics.median(times), None, None, "ms", limit=limit, note=note)
 
 
+def beside_peers(arguments, folder, runs, long, repeats):
+    """What a peer can be asked too, each peer beside ours."""
+    stores = {name: peer_store(arguments.work, name, folder, runs, long) for name in ("mlflow", "tensorboard")}
+    long_key = json.loads((stores["mlflow"] / "told.json").read_text())["long"]
+    log = arguments.work / "scale-peer.log"
+    servers = {
+        "ours": lambda: serving(arguments.torchboard, folder),
+        "mlflow": lambda: serve.running(
+            [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{stores['mlflow']}/mlflow.sqlite", "--host", "127.0.0.1", "--port", free_port()],
+            r"running on (http://127\S+)", log, serve.environment(),
+        ),
+        "tensorboard": lambda: serve.running(
+            [sys.executable, "-m", "tensorboard.main", "--logdir", stores["tensorboard"], "--host", "127.0.0.1", "--port", free_port(), "--samples_per_plugin", f"scalars={THINNED}"],
+            r"at (http://127[^\s/]+)", log, serve.environment(),
+        ),
+    }
+    newest, by_accuracy, curve = "Runs, the newest", "Runs by validation accuracy", f"A curve of {long:,} points, thinned to {THINNED:,}"
+    search = lambda order: ("/api/2.0/mlflow/runs/search", {"experiment_ids": ["0"], "max_results": 50, "order_by": [order]})
+    asked = {
+        "ours": {newest: ("/api/v1/runs", None), by_accuracy: ("/api/v1/runs?sort=validation_accuracy", None), curve: (f"/api/v1/runs/{LONG}/metrics?points={THINNED}", None)},
+        "mlflow": {
+            newest: search("attributes.start_time DESC"),
+            by_accuracy: search("metrics.validation_accuracy DESC"),
+            curve: (f"/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval?run_ids={long_key}&metric_key=train_loss&max_results={THINNED}", None),
+        },
+        "tensorboard": {curve: ("/data/plugin/scalars/scalars?run=long&tag=train_loss", None)},
+    }
+    named = {"mlflow": "MLflow", "tensorboard": "TensorBoard"}
+    first = {"mlflow": newest, "tensorboard": curve}
+    for peer, task in first.items():
+        def start(side):
+            began = time.perf_counter()
+            with servers[side]() as server:
+                client = Client(server.address)
+                await_whole(client, side, task == curve, asked[side][task], long)
+                return time.perf_counter() - began
+
+        times = common.medians(common.interleaved(3, **{side: (lambda side=side: start(side)) for side in ("ours", peer)}))
+        yield common.row(f"From the command to: {task[0].lower()}{task[1:]} (API)", times["ours"], times[peer], named[peer], "s", note="median of 3")
+    for peer in named:
+        with servers["ours"]() as ours, servers[peer]() as other:
+            clients = {"ours": Client(ours.address), peer: Client(other.address)}
+            for task, question in asked[peer].items():
+                questions = {"ours": asked["ours"][task], peer: question}
+                await_whole(clients[peer], peer, task == curve, question, long)
+                times = common.medians(common.interleaved(repeats, **{side: (lambda side=side: clients[side].timed(*questions[side])) for side in clients}))
+                note = f"median of {repeats}; {clients['ours'].sizes[questions['ours'][0]] / 1e3:,.0f} kB and {clients[peer].sizes[question[0]] / 1e3:,.0f} kB"
+                if task == curve and any(step <= long for step, _ in PEAKS):
+                    note += f"; of the curve's {len(PEAKS)} extremes the peer's answer has {kept_extremes(peer, clients[peer].get(*question), long)}, ours all"
+                yield common.row(f"{task} (API)", times["ours"], times[peer], named[peer], "ms", note=note)
+
+
+def await_whole(client, side, is_curve, question, long):
+    """Returns once the answer is there and whole: TensorBoard reads its file while it answers already."""
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            body = client.get(*question)
+            if side != "tensorboard" or not is_curve or max(points_of(side, body), default=0) == long:
+                return
+        except AssertionError:
+            pass
+        assert time.monotonic() < deadline, f"{side} does not answer {question}"
+        time.sleep(0.01)
+
+
+def kept_extremes(peer, body, long):
+    points = points_of(peer, body)
+    # TensorBoard keeps f32.
+    return sum(abs(points.get(step, float("inf")) - value) < 1e-6 for step, value in PEAKS if step <= long)
+
+
+def points_of(peer, body):
+    """Values by their steps."""
+    if peer == "tensorboard":
+        return {step: value for _, step, value in json.loads(body)}
+    return {point["step"]: point["value"] for point in json.loads(body)["metrics"]}
+
+
+def peer_store(work, peer, ours, runs, long):
+    """The peer's store, made once."""
+    folder = work / f"scale-{peer}-{runs}-{long}"
+    if not (folder / "told.json").exists():
+        print(f"making {folder.name} (once)", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        made = subprocess.run([sys.executable, STORES, peer, folder, ours / "torchboard.sqlite"], stdout=subprocess.PIPE, text=True, check=True, env=serve.environment())
+        (folder / "told.json").write_text(made.stdout.splitlines()[-1])
+    return folder
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 def check_extremes(client, long):
     """What stands in one point alone is in the answer, its ends are, and it is no longer than was asked for."""
     [curve] = client.json(f"/api/v1/runs/{LONG}/metrics?points=2000")["series"]
@@ -126,8 +228,12 @@ class Client:
         self.connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=120)
         self.sizes = {}
 
-    def get(self, path):
-        self.connection.request("GET", path)
+    def get(self, path, question=None):
+        """The answer's body; a `question` is sent as JSON."""
+        if question is None:
+            self.connection.request("GET", path)
+        else:
+            self.connection.request("POST", path, json.dumps(question), {"content-type": "application/json"})
         answer = self.connection.getresponse()
         body = answer.read()
         assert answer.status == 200, (path, answer.status, body[:300])
@@ -137,9 +243,9 @@ class Client:
     def json(self, path):
         return json.loads(self.get(path))
 
-    def timed(self, path):
+    def timed(self, path, question=None):
         began = time.perf_counter()
-        self.get(path)
+        self.get(path, question)
         return 1e3 * (time.perf_counter() - began)
 
 
