@@ -1,4 +1,4 @@
-"""Runs the checks (`check`), or the checks but rustdoc and the tests (`test`), and closes with a summary.
+"""Runs the checks (`check`), or the checks and the tests (`test`), and closes with a summary.
 
 Every step runs even when one before it failed, so that one run tells everything. Tests that could not run print a line
 that begins with "skipped"; the summary repeats those lines.
@@ -22,8 +22,6 @@ CHECKS = {
     "clippy": [CARGO, "clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings"],
     "rustdoc": [CARGO, "doc", "--release", "--locked", "--no-deps", "--document-private-items"],
 }
-# Left to `make check`: it reads the whole crate once more, and continuous integration has 40 minutes for all of it.
-CHECKED_ALONE = {"rustdoc"}
 # The tests build first: clippy then reuses the C++ bindings that it compiled.
 # Without our side of the benchmarks, which clippy checks and nothing here runs.
 BUILD = {"build": [CARGO, "build", "--release", "--locked", "--lib", "--bins", "--tests"]}
@@ -34,8 +32,7 @@ def main(arguments):
     if arguments not in (["check"], ["test"]):
         sys.exit(__doc__)
     testing = arguments == ["test"]
-    checks = {name: command for name, command in CHECKS.items() if not (testing and name in CHECKED_ALONE)}
-    steps = {**(BUILD if testing else {}), **checks, "dependencies": None, **(TESTS if testing else {})}
+    steps = {**(BUILD if testing else {}), **CHECKS, "dependencies": None, **(TESTS if testing else {})}
     results, notes, counts = {}, [], {"passed": 0, "failed": 0, "ignored": 0}
     began = time.monotonic()
     for name, command in steps.items():

@@ -3,7 +3,7 @@
 //! Every operation is one that IEEE 754 fixes to the last bit, fused multiply-add included, so that each kernel gives the same
 //! numbers on every machine.
 
-/// Numbers in one [`Eight::Numbers`].
+/// Numbers in one [`Lanes::Numbers`].
 pub(in crate::models) const LANES: usize = 8;
 
 /// Numbers in one [`Eight::Pair`]: outputs that a panel of packed weights holds.
@@ -84,7 +84,7 @@ pub(in crate::models) trait Eight: Lanes {
     fn along<A: Along<I, O>, const I: usize, const O: usize>(self, from: [&[f32; PANEL]; I]) -> [Self::Pair; O];
 }
 
-/// [`Eight::Pair`] as two of [`Eight::Numbers`], for sixteen registers of eight numbers.
+/// [`Eight::Pair`] as two of [`Lanes::Numbers`], for sixteen registers of eight numbers.
 macro_rules! pair_of_two {
     () => {
         type Pair = [Self::Numbers; 2];
