@@ -405,8 +405,19 @@ mod tests {
 
     struct Everything([[f32; LANES]; 3]);
 
+    /// All arithmetic there is.
+    struct Mixed;
+
+    impl Along<3, 2> for Mixed {
+        #[inline(always)]
+        fn run<L: Lanes>(lanes: L, [a, b, c]: [L::Numbers; 3]) -> [L::Numbers; 2] {
+            let sum = lanes.add(lanes.multiply(a, b), lanes.splat(0.3));
+            [lanes.multiply_add(a, b, c), lanes.maximum(lanes.subtract(sum, c), b)]
+        }
+    }
+
     impl Pass for Everything {
-        type Output = (Vec<[u32; LANES]>, Vec<u8>, [u32; PANEL]);
+        type Output = (Vec<[u32; LANES]>, Vec<u8>, Vec<[u32; PANEL]>);
 
         #[inline(always)]
         fn run(self, lanes: impl Eight) -> Self::Output {
@@ -431,11 +442,17 @@ mod tests {
                 numbers[LANES..].copy_from_slice(&self.0[(place + 1) % 3]);
                 numbers
             };
-            let sums = lanes.add_product(self.0[0][4], lanes.load_pair(&pair(1)), lanes.splat_pair(0.0));
-            let sums = lanes.add_product(self.0[0][7], lanes.load_pair(&pair(0)), sums);
-            let mut pairs = [0.0; PANEL];
-            lanes.store_pair(sums, &mut pairs);
-            (numbers.into_iter().map(|numbers| numbers.map(f32::to_bits)).collect(), sets, pairs.map(f32::to_bits))
+            let [first, second, third] = [pair(0), pair(1), pair(2)];
+            let sums = lanes.add_product(self.0[0][4], lanes.load_pair(&second), lanes.splat_pair(0.0));
+            let sums = lanes.add_product(self.0[0][7], lanes.load_pair(&first), sums);
+            let [one, other] = lanes.along::<Mixed, _, _>([&first, &second, &third]);
+            let of_pairs = [sums, one, other, lanes.add_pair(one, sums), lanes.maximum_pair(sums, lanes.load_pair(&third))];
+            let mut pairs = vec![[0.0; PANEL]; of_pairs.len()];
+            for place in 0..of_pairs.len() {
+                lanes.store_pair(of_pairs[place], &mut pairs[place]);
+            }
+            let bits = |numbers: Vec<[f32; PANEL]>| numbers.into_iter().map(|numbers| numbers.map(f32::to_bits)).collect();
+            (numbers.into_iter().map(|numbers| numbers.map(f32::to_bits)).collect(), sets, bits(pairs))
         }
     }
 
@@ -453,6 +470,6 @@ mod tests {
         }
         assert_eq!(found.1, [0b1101_0010, 0b1111_1011, 0b1111_0111]);
         assert_eq!(f32::from_bits(found.0[3][7]), 1.000_000_1_f32.mul_add(1.000_000_1, -1.0));
-        assert_eq!(f32::from_bits(found.2[PANEL - 1]), 1.000_000_1_f32.mul_add(b[7], 1e-20 * c[7]));
+        assert_eq!(f32::from_bits(found.2[0][PANEL - 1]), 1.000_000_1_f32.mul_add(b[7], 1e-20 * c[7]));
     }
 }
