@@ -254,8 +254,14 @@ impl Lesson for Classification {
                 if threads == 1 { "thread" } else { "threads" },
             ),
         });
-        self.gradients = Some(gradients(&course.network, &course.weights, &course.gradient));
-        Ok(self.ask_teachers(course, say, cancelled))
+        let gradients = self.gradients.insert(gradients(&course.network, &course.weights, &course.gradient));
+        let is_without_libtorch = gradients.is_without_libtorch();
+        let goes_on = self.ask_teachers(course, say, cancelled);
+        if is_without_libtorch {
+            // Its threads spin for a while before they sleep: a step took a fifth longer.
+            tch::set_num_threads(1);
+        }
+        Ok(goes_on)
     }
 
     fn epoch(&mut self, course: &mut Course, say: &mut dyn FnMut(Event), cancelled: &AtomicBool) -> AppResult<Option<Vec<Measured>>> {

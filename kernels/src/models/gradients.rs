@@ -44,6 +44,11 @@ pub trait Gradients: Send {
     /// The gradient of the mean over the batch of −Σ target · log-probability, of [`Batch::focusing`] more where there is some, and the
     /// log-probabilities. `noise` draws the dropout.
     fn compute(&mut self, batch: &Batch, noise: &mut Noise);
+
+    /// Whether it needs libtorch for next to nothing: whose threads would then wait for work on the cores that ours need.
+    fn is_without_libtorch(&self) -> bool {
+        false
+    }
 }
 
 /// The gradients of `network`: those written by hand where there are some, else libtorch's.

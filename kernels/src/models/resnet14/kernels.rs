@@ -78,6 +78,10 @@ impl Gradients for HandWritten {
             tensor.copy_(&Tensor::from_slice(values).view_as(tensor));
         }
     }
+
+    fn is_without_libtorch(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
