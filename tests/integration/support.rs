@@ -159,6 +159,13 @@ impl Served {
     }
 }
 
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Waits for a thing as long as it moves, however slowly: a busy machine fails no test, and what stands still does.
 pub struct Standing {
     before: serde_json::Value,
@@ -172,18 +179,11 @@ impl Standing {
 
     /// Notes how the thing stands `now` and lets a moment pass; fails when it has stood so for three minutes.
     pub async fn wait(&mut self, now: serde_json::Value) {
-        assert!(self.moved.elapsed() < Duration::from_mins(3), "it stands still: {now}");
         if now != self.before {
             *self = Self { before: now, moved: Instant::now() };
         }
+        assert!(self.moved.elapsed() < Duration::from_mins(3), "it stands still: {}", self.before);
         tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
