@@ -112,6 +112,9 @@ async fn programs_are_told_in_english_unless_they_ask_for_persian() {
     for same in ["type", "title", "status"] {
         assert_eq!(english[same], persian[same], "{same} is for programs");
     }
+    let request = server.request("GET", "/api/v1/datasets/mnist/images/test/0.png").header("accept-language", "fa");
+    let absent = request.send().await.unwrap().json::<Value>().await.unwrap();
+    assert!(absent["detail"].as_str().unwrap().contains("موجود نیست. دستور"), "put together from two sentences: {absent}");
 }
 
 #[tokio::test]
