@@ -220,6 +220,8 @@ async fn a_map_is_drawn_once_unfolds_as_events_and_is_the_same_after_a_restart()
         let refused = server.json(&format!("/api/v1/runs/{id}/projection?{query}"), 422).await;
         assert_eq!(refused["field"], json!(field), "{query}");
     }
+    let refused = server.json(&format!("/api/v1/runs/{id}/projection/events?lang=xx"), 422).await;
+    assert_eq!(refused["field"], json!("lang"));
 }
 
 #[tokio::test]

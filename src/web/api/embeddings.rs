@@ -124,7 +124,10 @@ async fn unfolding(
     parameters: Parameters,
 ) -> AppResult<impl IntoResponse> {
     let wanted = wanted(id, &parameters)?;
-    let language = parameters.optional("lang")?.and_then(Language::of_tag).unwrap_or_else(|| Language::of_headers(&headers));
+    let language = match parameters.optional("lang")? {
+        Some(tag) => Language::of_tag(tag).ok_or_else(|| AppError::invalid("lang", format!("is {tag:?}; expected en or fa.")))?,
+        None => Language::of_headers(&headers),
+    };
     let unfolding = state.compute(move |state| state.maps.open(wanted)).await?;
     Ok(Sse::new(told(unfolding, language)).keep_alive(KeepAlive::default()))
 }
